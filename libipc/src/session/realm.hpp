@@ -1,0 +1,103 @@
+// The daemon's side of one realm: its segment, who is attached, and cleaning up after the dead.
+//
+// Thread safety: one thread at a time (the service's). Other processes work on the segment all the while.
+// Everything read from the segment is checked before use; what does not hold is a Violation or an
+// Error(damaged), never a crash. No call here waits for a client for more than `lock_patience`: what could
+// not be done because a live client is inside a transaction is reported as `deferred` and is to be tried again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/base.hpp"
+
+namespace muster::session {
+
+inline constexpr std::chrono::milliseconds lock_patience{50};
+
+struct MemoryUse {
+    std::uint64_t capacity = 0;  // bytes of the segment
+    std::uint64_t used = 0;      // bytes of extents and objects handed out
+    std::uint64_t reserved = 0;  // bytes of pages backed by memory, as the kernel counts them
+};
+
+struct SessionInfo {
+    std::uint32_t index = 0, generation = 0;
+    pid_t pid = 0;               // as the client sees itself
+    std::uint64_t start_time = 0;  // clock ticks since boot, /proc/PID/stat field 22
+    double started = 0;          // seconds since the epoch: when the session was claimed
+};
+
+struct ObjectInfo {
+    std::uint32_t id = 0, generation = 0;
+    std::string name;            // empty for an anonymous object
+    std::string kind;            // "dict", "list", "queue", "lock"
+    std::uint64_t size = 0;      // elements; for a lock 1 when held
+    std::uint64_t bytes = 0;     // memory owned
+    std::uint32_t holders = 0;   // sessions that hold a handle (counted for anonymous objects only)
+};
+
+struct Violation {
+    std::string invariant;       // "I6", or "layout"
+    std::string object;          // name or "#id", empty for the segment itself
+    std::string text;
+};
+
+struct CheckReport {
+    std::vector<Violation> violations;
+    std::uint64_t objects = 0, extents = 0;
+};
+
+struct ReclaimReport {
+    std::uint32_t locks_released = 0, objects_freed = 0, transactions_rolled_back = 0, waiters_woken = 0;
+    bool deferred = false;       // something was busy: call again
+};
+
+class Realm {
+  public:
+    // Makes, sizes, seals and formats a memfd. Throws out_of_memory, invalid_argument (capacity below 4 MiB).
+    static Realm create(std::string name, std::uint64_t capacity);
+    // Takes over a segment made earlier. Throws damaged when its header is not one of ours.
+    static Realm adopt(base::UniqueFd memfd, std::string name);
+
+    Realm(Realm&&) noexcept;
+    Realm& operator=(Realm&&) noexcept;
+    ~Realm();
+
+    int memfd() const noexcept;
+    const std::string& name() const noexcept;
+    std::string instance() const;  // 32 hex digits
+    MemoryUse memory() const;
+
+    std::vector<SessionInfo> sessions() const;
+    std::uint32_t session_count() const;
+    // Does the slot hold this generation, claimed by this pid? `peer` is SO_PEERCRED's.
+    bool session_is(std::uint32_t index, std::uint32_t generation, pid_t peer) const;
+    // After its process died: rolls back, releases its locks, drops its holds, wakes whom it might have failed to
+    // wake, frees the slot. Idempotent; a generation that is gone already is a no-op.
+    ReclaimReport reclaim(std::uint32_t index, std::uint32_t generation);
+    // Reclaims every session whose process, by pid and start time in our PID namespace, is gone: for a service that
+    // has just started, and as a slow sweep for clients that never registered. `spare` are slots known to be alive.
+    ReclaimReport reclaim_dead(const std::vector<std::uint32_t>& spare);
+
+    std::vector<ObjectInfo> objects() const;
+    std::uint32_t object_count() const;
+    void erase(std::string_view object_name);  // throws no_such_object
+    CheckReport check() const;
+
+  private:
+    struct Impl;
+    explicit Realm(std::unique_ptr<Impl> impl) noexcept;
+    std::unique_ptr<Impl> impl_;
+};
+
+// Start time of a process (field 22 of /proc/PID/stat), 0 when there is none.
+std::uint64_t process_start_time(pid_t pid) noexcept;
+
+}  // namespace muster::session
