@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""The checks of this folder catch what they are for: each is shown a small tree that breaks its rule."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import layers
+import sizes
+
+
+class Tree(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.write("libipc/src/base/base.hpp", "#pragma once\n#include <string>\n")
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def assert_finds(self, module, *texts):
+        found = module.check(self.root)
+        self.assertEqual(len(found), len(texts), found)
+        for line, text in zip(found, texts):
+            self.assertIn(text, line)
+
+
+class Layers(Tree):
+    def test_a_layer_may_use_those_above_it_in_the_table(self):
+        self.write("libipc/src/heap/heap.cpp", '#include "heap/extent.hpp"\n#include "tx/tx.hpp"\n#include "base/base.hpp"\n')
+        self.assert_finds(layers)
+
+    def test_a_layer_may_not_use_those_below_it(self):
+        self.write("libipc/src/tx/tx.cpp", '#include "heap/heap.hpp"\n')
+        self.assert_finds(layers, "tx may not include heap")
+
+    def test_another_layer_is_entered_by_its_one_header(self):
+        self.write("libipc/src/heap/heap.cpp", '#include "tx/undo_log.hpp"\n')
+        self.assert_finds(layers, "not the layer's one header")
+
+    def test_a_layer_below_the_handles_uses_no_handle(self):
+        self.write("libipc/src/sync/lock.cpp", "#include <muster/dict.hpp>\n")
+        self.assert_finds(layers, "the public muster/dict.hpp")
+
+    def test_an_unknown_layer_is_reported(self):
+        self.write("libipc/src/misc/x.hpp", "#pragma once\n")
+        self.assert_finds(layers, "not in the layer table")
+
+    def test_public_headers_show_neither_boost_nor_the_insides(self):
+        self.write("libipc/include/muster/detail/aggregate.hpp", "#include <boost/pfr.hpp>\n")
+        self.assert_finds(layers)
+        self.write("libipc/include/muster/dict.hpp", '#include <boost/pfr.hpp>\n#include "tx/tx.hpp"\n')
+        self.assert_finds(layers, "shows boost/pfr.hpp", "shows tx/tx.hpp")
+
+    def test_libraries_stay_where_they_belong(self):
+        self.write("libipc/src/base/log.cpp", "#include <spdlog/spdlog.h>\n#include <boost/asio.hpp>\n")
+        self.write("ctl/main.cpp", "#include <CLI/CLI.hpp>\n#include <toml++/toml.h>\n")
+        self.write("daemon/main.cpp", "#include <spdlog/spdlog.h>\n#include <CLI/CLI.hpp>\n#include <boost/asio/io_context.hpp>\n")
+        self.assert_finds(layers, "spdlog is for daemon", "boost/asio is for daemon", "toml++ is for daemon")
+
+    def test_the_programs_stay_out_of_the_segment(self):
+        self.write("daemon/service/x.cpp", '#include "session/realm.hpp"\n#include "containers/containers.hpp"\n')
+        self.assert_finds(layers, "daemon may not include containers")
+
+
+class Sizes(Tree):
+    def test_a_long_file_needs_a_word_in_a_design_page(self):
+        self.write("ctl/long.cpp", "\n" * 401)
+        self.assert_finds(sizes, "ctl/long.cpp: 401 lines")
+        self.write("daemon/DESIGN.md", "long.cpp is a table.\n")
+        self.assert_finds(sizes)
+
+
+if __name__ == "__main__":
+    unittest.main()
