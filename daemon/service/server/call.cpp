@@ -1,0 +1,59 @@
+#include "service/server/call.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace muster::service {
+
+using nlohmann::json;
+
+CallError::CallError(std::string name, const json& parameters)
+    : name_(std::move(name)), parameters_(std::make_shared<const json>(parameters)) {}
+
+CallError invalid_parameter(const std::string& path, const std::string& reason) {
+    return CallError("org.varlink.service.InvalidParameter", {{"parameter", path}, {"reason", reason}});
+}
+
+Call::Call(Message message, std::shared_ptr<const Peer> peer, std::weak_ptr<ReplySink> sink)
+    : message_(std::move(message)), peer_(std::move(peer)), sink_(std::move(sink)) {}
+
+Call::~Call() {
+    if (finished_ || abandoned_) return;
+    try {
+        fail("io.muster.service.Internal", {{"reason", "the call was not answered"}});
+    } catch (...) {  // no memory even for this: the connection closes at its own limits
+    }
+}
+
+void Call::reply(const json& parameters, base::UniqueFd fd) {
+    send({{"parameters", parameters}}, std::move(fd), true);
+}
+
+void Call::reply_more(const json& parameters) {
+    send({{"parameters", parameters}, {"continues", true}}, {}, false);
+}
+
+void Call::fail(const std::string& error, const json& parameters) {
+    send({{"error", error}, {"parameters", parameters}}, {}, true);
+}
+
+void Call::send(const json& frame, base::UniqueFd fd, bool last) {
+    if (finished_) return;
+    // Texts from outside (argv, names from /proc) may be no UTF-8: replaced rather than refused.
+    std::string text =
+        message_.oneway || abandoned_ ? std::string() : frame.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (last) {
+        finished_ = true;
+        abandoned_action_ = nullptr;
+    }
+    if (auto sink = sink_.lock()) sink->send(std::move(text), std::move(fd), last);
+}
+
+void Call::abandon() noexcept {
+    if (finished_ || abandoned_) return;
+    abandoned_ = true;
+    auto action = std::move(abandoned_action_);
+    abandoned_action_ = nullptr;
+    if (action) action();
+}
+
+}  // namespace muster::service

@@ -1,0 +1,80 @@
+// One call of a client, from its arrival to its last reply.
+//
+// A handler gets it as a shared_ptr and may answer at once or later. Exactly one of reply() and fail() ends it;
+// before that a call made with `more` may get any number of reply_more(). A call that is dropped unanswered fails by
+// itself, so that no client waits for ever. Replies to a oneway call, and to one whose client is gone, go nowhere.
+// Thread safety: the service's one thread.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "service/server/peer.hpp"
+#include "service/server/varlink_parser.hpp"
+
+namespace muster::service {
+
+// A connection, as calls see it.
+class ReplySink {
+  public:
+    virtual ~ReplySink() = default;
+    // `frame` is the JSON text without its NUL. `last` says that the call is finished.
+    virtual void send(std::string frame, base::UniqueFd fd, bool last) = 0;
+};
+
+// Thrown by handlers: becomes an error reply.
+class CallError : public std::exception {
+  public:
+    CallError(std::string name, const nlohmann::json& parameters);
+    const std::string& name() const noexcept { return name_; }
+    const nlohmann::json& parameters() const noexcept { return *parameters_; }
+    const char* what() const noexcept override { return name_.c_str(); }
+
+  private:
+    std::string name_;
+    std::shared_ptr<const nlohmann::json> parameters_;
+};
+
+// org.varlink.service.InvalidParameter
+CallError invalid_parameter(const std::string& path, const std::string& reason);
+
+class Call {
+  public:
+    Call(Message message, std::shared_ptr<const Peer> peer, std::weak_ptr<ReplySink> sink);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    const std::string& method() const noexcept { return message_.method; }
+    const nlohmann::json& parameters() const noexcept { return *message_.parameters; }
+    const Peer& peer() const noexcept { return *peer_; }
+    std::shared_ptr<const Peer> shared_peer() const noexcept { return peer_; }
+    bool wants_more() const noexcept { return message_.more; }
+    bool oneway() const noexcept { return message_.oneway; }
+    bool upgrade() const noexcept { return message_.upgrade; }
+
+    void reply(const nlohmann::json& parameters, base::UniqueFd fd = {});
+    void reply_more(const nlohmann::json& parameters);
+    void fail(const std::string& error, const nlohmann::json& parameters);
+    bool finished() const noexcept { return finished_; }
+
+    // Called at most once, when the client goes away before the last reply.
+    void on_abandoned(std::function<void()> action) { abandoned_action_ = std::move(action); }
+    void abandon() noexcept;  // by the connection
+    bool abandoned() const noexcept { return abandoned_; }
+
+  private:
+    void send(const nlohmann::json& frame, base::UniqueFd fd, bool last);
+
+    Message message_;
+    std::shared_ptr<const Peer> peer_;
+    std::weak_ptr<ReplySink> sink_;
+    std::function<void()> abandoned_action_;
+    bool finished_ = false, abandoned_ = false;
+};
+
+}  // namespace muster::service

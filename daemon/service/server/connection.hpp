@@ -1,0 +1,69 @@
+// One client's connection. One coroutine owns it: reads, hands one call after the other to the dispatcher, waits for
+// its last reply, goes on; so replies come in the order of the calls.
+//
+// Limits: what is read and not yet handled is at most one message (varlink_parser.hpp); what the client does not read
+// is at most `max_output` and one reply, then it is disconnected. Descriptors that a client sends unasked never get
+// into this process: the socket is read without room for control messages, so the kernel closes them.
+// Thread safety: the io_context's one thread.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "service/server/call.hpp"
+#include "service/server/dispatcher.hpp"
+
+namespace muster::service {
+
+inline constexpr std::size_t max_output = 1 << 20;
+
+class Connection final : public ReplySink, public std::enable_shared_from_this<Connection> {
+  public:
+    using Socket = boost::asio::local::stream_protocol::socket;
+
+    // `refusal`: answer the first call with this error and close, for a peer that is not let in.
+    Connection(Socket socket, std::shared_ptr<const Peer> peer, const Dispatcher& dispatcher,
+               std::optional<CallError> refusal);
+
+    boost::asio::awaitable<void> run();
+    void close() noexcept;
+    const Peer& peer() const noexcept { return *peer_; }
+
+    void send(std::string frame, base::UniqueFd fd, bool last) override;
+
+  private:
+    struct Frame {
+        std::string bytes;
+        std::size_t sent = 0;
+        base::UniqueFd fd;
+    };
+
+    boost::asio::awaitable<void> serve();
+    boost::asio::awaitable<bool> read_some();  // false at the end of the stream
+    boost::asio::awaitable<void> handle(Message message);
+    boost::asio::awaitable<void> sleep();      // until wake_up()
+    boost::asio::awaitable<void> flush(std::size_t down_to);
+    void wake_up() noexcept;
+    void watch_hang_up();
+    void write_out();
+    bool write_one(Frame& frame);  // false: the socket is full or broken
+
+    Socket socket_;
+    std::shared_ptr<const Peer> peer_;
+    const Dispatcher& dispatcher_;
+    std::optional<CallError> refusal_;
+    VarlinkParser parser_;
+    std::weak_ptr<Call> current_;  // the one that the client waits for
+    boost::asio::steady_timer wake_;
+    std::deque<Frame> output_;
+    std::size_t output_bytes_ = 0;
+    bool writing_ = false, watching_ = false, closed_ = false;
+};
+
+}  // namespace muster::service
