@@ -1,0 +1,106 @@
+// The directory: which objects there are, by name and by id, who holds the anonymous ones.
+//
+// Everything here belongs to the directory's domain, but for an object's `ident`, which is the object's own; it is
+// made live before its entry is linked, and dead after it was unlinked. Lock order (I11): directory, object, segment.
+// A crash between those steps is mended by sweep(), which the next one to lock the directory runs.
+// Thread safety: safe from any thread of any process; every call locks by itself.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "heap/heap.hpp"
+
+namespace muster::containers {
+
+using heap::Ident;
+using heap::Kind;
+using heap::ObjectRef;
+using heap::ObjectRep;
+using segment::Segment;
+using tx::Cell;
+using tx::Tx;
+
+struct DirectoryRep {
+    Cell<std::uint32_t> free_head;    // ids that were used before and can be used again
+    Cell<std::uint32_t> doomed_head;  // unlinked, to be taken apart
+    Cell<std::uint64_t> high_water;   // ids 1..high_water were ever used
+    Cell<std::uint64_t> live;         // linked or anonymous objects
+    std::uint64_t reserved[29];
+};
+static_assert(sizeof(DirectoryRep) == segment::directory_root_size);
+
+// A name is taken by an object of another kind.
+struct WrongKind {
+    Kind kind;
+};
+struct TooManyObjects {};
+
+struct ObjectEntry {
+    ObjectRef ref;
+    Kind kind = Kind::none;
+    std::string name;  // empty when anonymous
+    std::uint32_t holders = 0;
+};
+
+class Directory {
+  public:
+    explicit Directory(const Segment& segment);
+    void format();
+
+    // Fills a new object's root (zero before) while nobody can see it. Unlogged (Tx::init); must not throw.
+    using Init = std::function<void(ObjectRep&)>;
+
+    struct Opened {
+        ObjectRef ref;
+        bool created;
+    };
+    // Opens the object of that name or makes it; of many at once exactly one creates. Throws WrongKind,
+    // heap::OutOfMemory, TooManyObjects, Damage. `name`: 1..255 bytes, checked by the caller.
+    Opened open_or_create(std::string_view name, Kind kind, const Init& init);
+    // Without a name: lives as long as a session holds it.
+    ObjectRef create(Kind kind, std::optional<std::uint32_t> holder, const Init& init = {});
+    std::optional<ObjectRef> find(std::string_view name, Kind kind) const;  // throws WrongKind
+    std::optional<ObjectEntry> find_any(std::string_view name) const;
+
+    // False when there is none. Waiters wake and find it destroyed.
+    bool erase(std::string_view name);
+
+    // An anonymous object is kept while at least one session holds it. hold() is false when it is gone already.
+    bool hold(ObjectRef ref, std::uint32_t session);
+    void release(ObjectRef ref, std::uint32_t session);
+    // The session is dead: all it held. Returns how many objects were freed.
+    std::uint32_t release_all(std::uint32_t session);
+
+    // Copies, without holding a lock while `fn` runs. Objects that come or go meanwhile are seen or not.
+    std::vector<ObjectEntry> list() const;
+    std::uint64_t live() const noexcept { return rep_.live; }
+    std::uint64_t high_water() const noexcept { return rep_.high_water; }
+
+    // Finishes what a dead process began. Called by whoever locks the directory after a death.
+    void sweep();
+    // Takes apart what could not be locked before. False: some object still is busy.
+    bool finish_doomed();
+
+    void verify(const std::function<void(std::uint32_t id, std::string text)>& violation) const;
+
+  private:
+    class Guard;
+    std::uint32_t lookup(std::string_view name) const;
+    Cell<std::uint32_t>& bucket_of(std::string_view name) const;
+    std::uint32_t make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder);
+    void doom(std::uint32_t id);
+    bool finish(std::uint32_t id);
+    std::optional<ObjectEntry> entry(std::uint32_t id) const;
+    bool is_live(std::uint32_t id) const;
+
+    const Segment& segment_;
+    tx::DomainRep& domain_;
+    DirectoryRep& rep_;
+    Cell<std::uint32_t>* buckets_;
+    std::uint64_t capacity_;
+};
+
+}  // namespace muster::containers

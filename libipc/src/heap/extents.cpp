@@ -1,0 +1,119 @@
+#include "heap/extents.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace muster::heap {
+
+Extents::Extents(const Segment& segment)
+    : segment_(segment),
+      domain_(*segment.at<tx::DomainRep>(segment.regions().segment_domain)),
+      roots_(*segment.at<ExtentRootsRep>(segment.regions().extent_roots)),
+      pages_(segment.at<PageRep>(segment.regions().page_table, segment.regions().page_count)),
+      page_count_(segment.regions().page_count) {}
+
+void Extents::format() {
+    std::uint64_t page = 0;
+    while (page < page_count_) {
+        const auto by_alignment = page == 0 ? max_order : static_cast<unsigned>(std::countr_zero(page));
+        const auto by_room = static_cast<unsigned>(std::bit_width(page_count_ - page) - 1);
+        const unsigned order = std::min({by_alignment, by_room, max_order});
+        Tx tx(segment_, domain_);
+        push_free(tx, page, order);
+        tx.commit();
+        page += std::uint64_t{1} << order;
+    }
+}
+
+void Extents::push_free(Tx& tx, std::uint64_t page, unsigned order) {
+    const auto here = static_cast<std::uint32_t>(page + 1);
+    const std::uint32_t head = roots_.free_heads[order];
+    if (head != 0) tx.set(pages_[head - 1].prev, here);
+    tx.set(pages_[page].next, head);
+    tx.set(pages_[page].prev, 0);
+    tx.set(pages_[page].owner, 0);
+    tx.set(pages_[page].info, info(PageState::free, order));
+    tx.set(roots_.free_heads[order], here);
+}
+
+void Extents::unlink_free(Tx& tx, std::uint64_t page, unsigned order) {
+    const std::uint32_t next = pages_[page].next, prev = pages_[page].prev;
+    if (next > page_count_ || prev > page_count_) throw segment::Damage{"page table: list of free blocks"};
+    if (next != 0) tx.set(pages_[next - 1].prev, prev);
+    if (prev != 0)
+        tx.set(pages_[prev - 1].next, next);
+    else
+        tx.set(roots_.free_heads[order], next);
+    tx.set(pages_[page].info, info(PageState::interior, 0));
+}
+
+void Extents::free_block(Tx& tx, std::uint64_t page, unsigned at_order) {
+    for (; at_order < max_order; ++at_order) {
+        const std::uint64_t size = std::uint64_t{1} << at_order, buddy = page ^ size;
+        if (buddy + size > page_count_ || state(buddy) != PageState::free || order(buddy) != at_order) break;
+        unlink_free(tx, buddy, at_order);
+        tx.set(pages_[std::max(page, buddy)].info, info(PageState::interior, 0));
+        page = std::min(page, buddy);
+    }
+    push_free(tx, page, at_order);
+}
+
+Extent Extents::acquire(std::uint64_t bytes, std::uint32_t owner) {
+    const std::uint64_t pages = std::max<std::uint64_t>(1, (bytes + segment::page_size - 1) / segment::page_size);
+    if (pages > page_count_) return {};
+    const auto wanted = static_cast<unsigned>(std::bit_width(pages - 1));
+    std::uint64_t page = 0;
+    {
+        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        unsigned found = wanted;
+        while (found <= max_order && roots_.free_heads[found] == 0) ++found;
+        if (found > max_order) return {};
+        page = roots_.free_heads[found] - 1;
+        if (page >= page_count_) throw segment::Damage{"page table: list of free blocks"};
+        Tx tx(segment_, domain_);
+        unlink_free(tx, page, found);
+        while (found > wanted) {  // keep the lower half, free the upper one
+            --found;
+            push_free(tx, page + (std::uint64_t{1} << found), found);
+        }
+        tx.set(pages_[page].owner, owner);
+        tx.set(pages_[page].info, info(PageState::extent, wanted));
+        const std::uint64_t used = roots_.pages_used + (std::uint64_t{1} << wanted);
+        tx.set(roots_.pages_used, used);
+        if (used > roots_.high_water) tx.set(roots_.high_water, used);
+        tx.commit();
+    }
+    // I7. Outside the transaction: this may take its time. Dying here leaves an extent that its owner does not know
+    // of, which is found by its tag (I6).
+    const Extent extent{offset_of(page), segment::page_size << wanted, owner};
+    if (!segment_.reserve(extent.offset, pages * segment::page_size)) {
+        give_back(extent.offset, owner);
+        return {};
+    }
+    return extent;
+}
+
+void Extents::give_back(std::uint64_t offset, std::uint32_t owner) {
+    const std::uint64_t bytes = bytes_at(offset);
+    if (bytes == 0) throw segment::Damage{"page table: no extent begins there"};
+    const std::uint64_t page = (offset - segment_.regions().data) / segment::page_size;
+    if (pages_[page].owner != owner) throw segment::Damage{"page table: extent of another owner"};
+    // First the memory, then the extent: the other way round its next owner's data would be lost.
+    segment_.release(offset, bytes);
+    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    const unsigned at_order = order(page);
+    Tx tx(segment_, domain_);
+    tx.set(roots_.pages_used, roots_.pages_used - (std::uint64_t{1} << at_order));
+    free_block(tx, page, at_order);
+    tx.commit();
+}
+
+std::uint64_t Extents::bytes_at(std::uint64_t offset) const noexcept {
+    const std::uint64_t data = segment_.regions().data;
+    if (offset < data || (offset - data) % segment::page_size != 0) return 0;
+    const std::uint64_t page = (offset - data) / segment::page_size;
+    if (page >= page_count_ || state(page) != PageState::extent || order(page) > max_order) return 0;
+    return segment::page_size << order(page);
+}
+
+}  // namespace muster::heap

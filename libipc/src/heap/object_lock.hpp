@@ -1,0 +1,72 @@
+// Holding an object's lock, and running a mutation of it that may need memory.
+#pragma once
+
+#include "heap/heap_of.hpp"
+
+namespace muster::heap {
+
+// The handle's object has been erased.
+struct Destroyed {};
+
+// Holds the domain of the object that `ref` names. Throws Destroyed, tx::Busy (deadline), segment::Damage.
+// When a predecessor died inside: its mutation has been undone and its extents reconciled (I6).
+class ObjectLock {
+  public:
+    ObjectLock(const Segment& segment, ObjectRef ref, base::Deadline deadline = base::Deadline::never())
+        : segment_(segment), object_(object_at(segment, ref.id)), ref_(ref), lock_(segment, object_.domain, deadline) {
+        const Ident ident = Ident::unpack(object_.ident);
+        if (ident.generation != ref.generation || ident.life != Life::live) throw Destroyed{};
+        if (__builtin_expect(object_.domain.unreconciled != 0, false)) mend();
+    }
+
+    const Segment& segment() const noexcept { return segment_; }
+    ObjectRep& object() const noexcept { return object_; }
+    ObjectRef ref() const noexcept { return ref_; }
+    Heap heap() const noexcept { return Heap(segment_, object_, ref_.id); }
+
+  private:
+    void mend() {
+        if (object_.heap.body != 0) {
+            Heap own = heap();
+            own.reconcile();
+            own.collect();
+        }
+        tx::reconciled(object_.domain);
+    }
+
+    const Segment& segment_;
+    ObjectRep& object_;
+    ObjectRef ref_;
+    tx::DomainLock lock_;
+};
+
+// Runs fn(Tx&, Heap&) as one mutation and commits it; its result is passed on. When it needs memory it is undone, the
+// heap grown, and it runs again: so it must not change anything but through the Tx. Throws OutOfMemory with nothing
+// changed. An exception of fn undoes the mutation.
+template <typename Fn>
+auto mutate(ObjectLock& lock, Fn&& fn) {
+    Heap heap = lock.heap();
+    if (heap.has_garbage()) heap.collect();
+    for (;;) {
+        std::uint64_t missing = 0;
+        try {
+            Tx tx(lock.segment(), lock.object().domain);
+            if constexpr (std::is_void_v<decltype(fn(tx, heap))>) {
+                fn(tx, heap);
+                tx.commit();
+                if (heap.has_garbage()) heap.collect();
+                return;
+            } else {
+                auto result = fn(tx, heap);
+                tx.commit();
+                if (heap.has_garbage()) heap.collect();
+                return result;
+            }
+        } catch (const NeedMemory& need) {
+            missing = need.bytes;
+        }
+        heap.grow(missing);
+    }
+}
+
+}  // namespace muster::heap

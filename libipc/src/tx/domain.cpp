@@ -1,0 +1,65 @@
+#include "tx/domain.hpp"
+
+#include "tx/order.hpp"
+
+namespace muster::tx {
+
+void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capacity) noexcept {
+    domain.mutex.format();
+    domain.log_offset = log_offset;
+    domain.log_capacity = log_capacity;
+    __atomic_store_n(&domain.log_count, std::uint64_t{0}, __ATOMIC_RELAXED);
+    // Never backwards: a reader that still holds the number from the domain's last life must not find it again.
+    __atomic_store_n(&domain.sequence, (domain.sequence | 1) + 1, __ATOMIC_RELEASE);
+}
+
+Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept {
+    if (!domain.mutex.sound()) return Entered::damaged;
+    switch (domain.mutex.lock_until(deadline)) {
+        case Acquired::yes:
+            return Entered::yes;
+        case Acquired::timed_out: return Entered::timed_out;
+        case Acquired::damaged: return Entered::damaged;
+        case Acquired::owner_died: break;
+    }
+    if (mutant(Mutant::consistent_before_rollback)) {
+        domain.mutex.mark_consistent();
+        leave(domain);
+        if (domain.mutex.lock_until(deadline) != Acquired::yes) return Entered::damaged;
+        return recover(segment, domain) ? Entered::recovered : Entered::damaged;
+    }
+    if (!recover(segment, domain)) {
+        domain.mutex.unlock();  // not made consistent: nobody will ever enter a domain that cannot be mended
+        return Entered::damaged;
+    }
+    __atomic_store_n(&domain.recoveries, domain.recoveries + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&domain.unreconciled, std::uint64_t{1}, __ATOMIC_RELEASE);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    domain.mutex.mark_consistent();
+    return Entered::recovered;
+}
+
+void leave(DomainRep& domain) noexcept { domain.mutex.unlock(); }
+
+void reconciled(DomainRep& domain) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    __atomic_store_n(&domain.unreconciled, std::uint64_t{0}, __ATOMIC_RELEASE);
+}
+
+bool recover(const segment::Segment& segment, DomainRep& domain) noexcept {
+    const std::uint64_t count = __atomic_load_n(&domain.log_count, __ATOMIC_ACQUIRE);
+    try {
+        if (count > domain.log_capacity) return false;
+        const LogEntry* log = count == 0 ? nullptr : segment.at<LogEntry>(domain.log_offset, domain.log_capacity);
+        for (std::uint64_t i = 0; i < count; ++i) (void)segment.at<std::uint64_t>(log[i].offset);  // all, before any
+        if (count != 0) begin_writing(domain.sequence);
+        for (std::uint64_t i = count; i-- > 0;)
+            segment::store_word(segment.at<std::uint64_t>(log[i].offset), log[i].old);
+    } catch (const segment::Damage&) {
+        return false;
+    }
+    finish_writing(domain.log_count, domain.sequence);
+    return true;
+}
+
+}  // namespace muster::tx

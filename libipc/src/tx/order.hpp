@@ -1,0 +1,44 @@
+// The three orderings of a mutation, in one place. Each is right for two observers at once: a reader on another core
+// (memory order), and whoever looks at the segment after this thread was killed between any two instructions
+// (program order, which only the compiler could disturb: hence the signal fences).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace muster::tx {
+
+// Deliberately wrong variants: the crash tests prove that they see each of these. Built only into the test library.
+enum class Mutant { none, unlogged_word, count_before_entry, early_commit, consistent_before_rollback };
+#ifdef MUSTER_MUTANTS
+extern Mutant active_mutant;
+inline bool mutant(Mutant which) noexcept { return active_mutant == which; }
+#else
+constexpr bool mutant(Mutant) noexcept { return false; }
+#endif
+
+// The sequence number becomes odd before any word changes (idempotent). Readers that see a changed word see the
+// odd number or a later one.
+inline void begin_writing(std::uint64_t& sequence) noexcept {
+    const std::uint64_t now = __atomic_load_n(&sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&sequence, now | 1, __ATOMIC_RELAXED);
+    std::atomic_thread_fence(std::memory_order_release);
+}
+
+// I2: the entry is whole before the count covers it, and covered before the word changes.
+inline void publish_entry(std::uint64_t& log_count, std::uint64_t count) noexcept {
+    __atomic_store_n(&log_count, count, __ATOMIC_RELEASE);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+// Commit, and the end of a roll-back: every word is in place before the log is emptied, the log is empty before the
+// number is even again.
+inline void finish_writing(std::uint64_t& log_count, std::uint64_t& sequence) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    __atomic_store_n(&log_count, std::uint64_t{0}, __ATOMIC_RELEASE);
+    const std::uint64_t now = __atomic_load_n(&sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&sequence, now + (now & 1), __ATOMIC_RELEASE);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace muster::tx

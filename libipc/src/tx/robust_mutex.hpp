@@ -1,0 +1,33 @@
+// The robust process-shared mutex of a domain. When its owner dies the kernel marks it, and the next to lock it is
+// told. Everybody else only ever uses it through Domain.
+#pragma once
+
+#include <pthread.h>
+
+#include "base/base.hpp"
+
+namespace muster::tx {
+
+enum class Acquired { yes, owner_died, timed_out, damaged };
+
+class RobustMutex {
+  public:
+    void format() noexcept;  // on memory that nobody uses
+    [[nodiscard]] Acquired lock() noexcept;
+    [[nodiscard]] Acquired lock_until(base::Deadline deadline) noexcept;
+    void mark_consistent() noexcept;  // after owner_died, when the data is whole again
+    void unlock() noexcept;
+    // The thread id of the present owner as the kernel sees it in its own PID namespace, 0 when free. A hint.
+    pid_t owner() const noexcept;
+    bool owner_died() const noexcept;  // nobody has taken over yet
+    // Does the memory look like a mutex that we formatted? Asked before a stranger's memory is locked.
+    bool sound() const noexcept;
+
+  private:
+    pthread_mutex_t mutex_;
+    static_assert(sizeof(pthread_mutex_t) <= 48);
+    char reserved_[48 - sizeof(pthread_mutex_t)];
+};
+static_assert(sizeof(RobustMutex) == 48);
+
+}  // namespace muster::tx

@@ -1,0 +1,100 @@
+// One mutation of one domain, all or nothing. The domain is locked by the caller, for the Tx's whole life.
+//
+// Rules: no user code, no system call that can block and no allocation from the process heap between the first
+// set() and commit() (I4). Memory that no reader can reach yet (just allocated, I3) is filled with init() and
+// init_bytes(), unlogged; everything else changes through set() and write(), logged.
+// Thread safety: one thread.
+#pragma once
+
+#include <type_traits>
+
+#include "tx/cell.hpp"
+#include "tx/domain.hpp"
+#include "tx/order.hpp"
+
+namespace muster::tx {
+
+class Tx {
+  public:
+    Tx(const segment::Segment& segment, DomainRep& domain)
+        : segment_(segment),
+          domain_(domain),
+          log_(segment.at<LogEntry>(domain.log_offset, domain.log_capacity)),
+          capacity_(domain.log_capacity) {
+        MUSTER_CHECK(domain.log_count == 0);
+    }
+    Tx(const Tx&) = delete;
+    Tx& operator=(const Tx&) = delete;
+    ~Tx() {  // not committed: as if it had never begun
+        if (count_ != 0) roll_back();
+    }
+
+    template <typename T>
+    void set(Cell<T>& cell, std::type_identity_t<T> value) noexcept {
+        save(&cell);
+        cell.put(value);
+    }
+    // Into a live structure: `to` 8-byte aligned, its last word padded. Logs every word it covers.
+    void write(void* to, const void* from, std::size_t size) noexcept {
+        for (std::size_t done = 0; done < size; done += 8) save(static_cast<std::byte*>(to) + done);
+        segment::copy_in(to, from, size);
+    }
+
+    template <typename T>
+    static void init(Cell<T>& cell, std::type_identity_t<T> value) noexcept { cell.put(value); }
+    static void init_bytes(void* to, const void* from, std::size_t size) noexcept { segment::copy_in(to, from, size); }
+
+    // Changes one word of a locked domain without a log: one store is all or nothing by itself.
+    template <typename T>
+    static void publish(DomainRep& domain, Cell<T>& cell, std::type_identity_t<T> value) noexcept {
+        begin_writing(domain.sequence);
+        cell.put(value);
+        finish_writing(domain.log_count, domain.sequence);
+    }
+
+    // Logs the word that holds `field`, without changing it: for memory that is about to be reused.
+    void save(const void* field) noexcept {
+        const std::uint64_t offset = segment_.offset_of(field) & ~std::uint64_t{7};
+        if (count_ == 0) begin_writing(domain_.sequence);
+        if (mutant(Mutant::unlogged_word) && count_ == 1) return;
+        MUSTER_CHECK(count_ < capacity_);  // I5
+        LogEntry& entry = log_[count_];
+        if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + 1);
+        segment::store_word(&entry.offset, offset);
+        segment::store_word(&entry.old, segment::load_word(segment_.base() + offset));
+        publish_entry(domain_.log_count, ++count_);
+        if (mutant(Mutant::early_commit) && count_ == 2) finish_writing(domain_.log_count, domain_.sequence);
+    }
+
+    // From here on the mutation has happened.
+    void commit() noexcept {
+        if (count_ == 0) return;
+        finish_writing(domain_.log_count, domain_.sequence);
+        count_ = 0;
+        freed_ = false;
+    }
+    void roll_back() noexcept {
+        MUSTER_CHECK(recover(segment_, domain_));
+        count_ = 0;
+        freed_ = false;
+    }
+
+    // Memory freed in a Tx still holds what a roll-back must find: it must not be handed out again in the same Tx.
+    // So a mutation allocates first and frees last; the heap checks it.
+    void freed() noexcept { freed_ = true; }
+    bool has_freed() const noexcept { return freed_; }
+
+    const segment::Segment& segment() const noexcept { return segment_; }
+    std::uint64_t entries() const noexcept { return count_; }
+    std::uint64_t entries_left() const noexcept { return capacity_ - count_; }
+
+  private:
+    const segment::Segment& segment_;
+    DomainRep& domain_;
+    LogEntry* log_;
+    std::uint64_t capacity_;
+    std::uint64_t count_ = 0;
+    bool freed_ = false;
+};
+
+}  // namespace muster::tx

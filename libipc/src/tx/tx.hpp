@@ -1,0 +1,6 @@
+// The layer `tx`: crash-safe mutation. See domain.hpp for the invariants.
+#pragma once
+
+#include "tx/cell.hpp"
+#include "tx/domain.hpp"
+#include "tx/transaction.hpp"
