@@ -21,6 +21,10 @@ class Deadline {
         if (from_now > Clock::time_point::max() - current) return never();
         return Deadline{current + std::chrono::duration_cast<Clock::duration>(from_now)};
     }
+    template <typename Rep, typename Period>  // after(30ms), which would fit both of the others
+    static Deadline after(std::chrono::duration<Rep, Period> from_now) noexcept {
+        return after(std::chrono::duration_cast<std::chrono::nanoseconds>(from_now));
+    }
     static Deadline after(std::optional<std::chrono::nanoseconds> from_now) noexcept {
         return from_now ? after(*from_now) : never();
     }
