@@ -2,7 +2,8 @@
 """Includes follow the layer table.
 
 libipc/src/<layer>/ may include, of the other layers, only those above it in the table, each through its one header
-`layer/layer.hpp` (realm.hpp and the like, a layer's second face, are named in FACES). Beside the tower stand `codec`
+`layer/layer.hpp`. `base` knows no shared memory and may be used header by header; a layer's second face, as
+session/realm.hpp is, is named in FACES. Beside the tower stand `codec`
 (values to bytes: no shared memory) and `process` (children: no shared objects). The public headers show no Boost but
 in detail/aggregate.hpp, and nothing of src/. spdlog, Asio and toml++ are the daemon's, CLI11 the programs'.
 """
@@ -39,7 +40,7 @@ def check_layer(root, path, own):
             continue
         if layer not in MAY[own]:
             found.append(f"{where(path, root, line)}: {own} may not include {layer} ({target})")
-        elif target != f"{layer}/{layer}.hpp" and target not in FACES:
+        elif layer != "base" and target != f"{layer}/{layer}.hpp" and target not in FACES:
             found.append(f"{where(path, root, line)}: {target} is not the layer's one header, {layer}/{layer}.hpp")
     return found
 

@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """The checks of this folder catch what they are for: each is shown a small tree that breaks its rule."""
 
+import os
+import shutil
+import socket
+import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 import layers
 import sizes
+import traces
 
 
 class Tree(unittest.TestCase):
@@ -37,7 +43,7 @@ class Layers(Tree):
         self.assert_finds(layers, "tx may not include heap")
 
     def test_another_layer_is_entered_by_its_one_header(self):
-        self.write("libipc/src/heap/heap.cpp", '#include "tx/undo_log.hpp"\n')
+        self.write("libipc/src/heap/heap.cpp", '#include "tx/undo_log.hpp"\n#include "base/unique_fd.hpp"\n')
         self.assert_finds(layers, "not the layer's one header")
 
     def test_a_layer_below_the_handles_uses_no_handle(self):
@@ -71,6 +77,48 @@ class Sizes(Tree):
         self.assert_finds(sizes, "ctl/long.cpp: 401 lines")
         self.write("daemon/DESIGN.md", "long.cpp is a table.\n")
         self.assert_finds(sizes)
+
+
+class Traces(unittest.TestCase):
+    def setUp(self):
+        self.base = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.base)
+        self.folder = f"{self.base}/t"
+        traces.begin(self.folder)
+
+    def left(self):
+        return traces.end(self.folder, f"{self.base}/bin", patience=0)
+
+    def assert_finds_process(self, text, command, environment):
+        child = subprocess.Popen(command, env=environment)
+        try:
+            limit = time.monotonic() + 10  # just after exec the kernel shows no environment yet
+            while not any(text(child.pid) in line for line in traces.processes(self.folder, f"{self.base}/bin")):
+                self.assertLess(time.monotonic(), limit)
+        finally:
+            child.kill()
+            child.wait()
+        self.assertEqual(traces.processes(self.folder, f"{self.base}/bin"), [])
+
+    def test_nothing_left_is_fine_and_the_folder_goes(self):
+        self.assertEqual(self.left(), [])
+        self.assertFalse(os.path.exists(self.folder))
+
+    def test_a_socket_is_found(self):
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(f"{self.folder}/run/muster.sock")
+        self.assertEqual(self.left(), [f"file {self.folder}/run/muster.sock"])
+
+    def test_a_process_started_by_a_test_is_found_by_its_environment(self):
+        self.assert_finds_process(
+            lambda pid: f"process {pid} ", ["sleep", "60"],
+            {"MUSTER_ADDRESS": f"unix:{self.folder}/s", "PATH": os.environ["PATH"]})
+
+    def test_a_process_that_runs_a_program_of_ours_is_found(self):
+        os.mkdir(f"{self.base}/bin")
+        shutil.copy(shutil.which("sleep"), f"{self.base}/bin/musterd")
+        self.assert_finds_process(
+            lambda pid: f"process {pid} runs {self.base}/bin/musterd", [f"{self.base}/bin/musterd", "60"], {})
 
 
 if __name__ == "__main__":
