@@ -17,9 +17,9 @@ class TempSegment {
     const segment::Segment& operator*() const noexcept { return segment_; }
     const segment::Segment* operator->() const noexcept { return &segment_; }
 
-    // A new anonymous object of that kind, its root zero.
+    // A new anonymous object of that kind, its root zero, held by session 0.
     heap::ObjectRef make(heap::Kind kind) {
-        return containers::Directory(segment_).create(kind, {});
+        return containers::Directory(segment_).create(kind, 0u);
     }
 
   private:

@@ -3,5 +3,6 @@
 
 #include "base/check.hpp"
 #include "base/deadline.hpp"
+#include "base/futex.hpp"
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"

@@ -13,6 +13,7 @@ Extents::Extents(const Segment& segment)
       page_count_(segment.regions().page_count) {}
 
 void Extents::format() {
+    tx::format(domain_, segment_.regions().domain_logs, segment::fixed_log_capacity);
     std::uint64_t page = 0;
     while (page < page_count_) {
         const auto by_alignment = page == 0 ? max_order : static_cast<unsigned>(std::countr_zero(page));

@@ -69,7 +69,9 @@ struct ObjectRep {
     std::array<char, 256> name;
     std::array<Cell<std::uint64_t>, holder_words> holders;  // bit = session index
     HeapRep heap;
-    std::uint64_t reserved2[3];
+    // Futex words of those who wait for something of this object (sync/wait_point.hpp); outside every domain.
+    std::array<std::uint32_t, 4> wait_points;
+    std::uint64_t reserved2;
     alignas(64) std::array<std::byte, 384> root;  // the container's own, by kind
 };
 static_assert(sizeof(ObjectRep) == segment::object_size && alignof(ObjectRep) == 64);
