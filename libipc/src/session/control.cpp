@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include "session/connection.hpp"
-#include "session/reply_error.hpp"
 
 namespace muster::session {
 namespace {

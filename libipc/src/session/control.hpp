@@ -31,6 +31,7 @@
 
 #include "base/base.hpp"
 #include "session/address.hpp"
+#include "session/reply_error.hpp"
 
 namespace muster::session {
 

@@ -74,6 +74,27 @@ Error from_ours(Errc code, const json& p, std::string operation) {
     return Error(code, told.empty() ? std::move(operation) : told, {}, text_of(p, "reason"));
 }
 
+Error meaning(std::string_view error, const json& parameters, std::string_view method) {
+    std::string operation = last_part(method);
+    const auto dot = error.rfind('.');
+    const auto interface = dot == error.npos ? std::string_view() : error.substr(0, dot);
+    const auto name = dot == error.npos ? error : error.substr(dot + 1);
+
+    if (interface.starts_with("io.muster."))
+        for (const auto& [known, code] : ours)
+            if (known == name) return from_ours(code, parameters, std::move(operation));
+    if (error == "org.varlink.service.InvalidParameter") {
+        const auto reason = text_of(parameters, "reason");
+        return Error(Errc::invalid_argument, std::move(operation),
+                     quoted("parameter", text_of(parameters, "parameter")),
+                     reason.empty() ? "the daemon does not take it" : reason);
+    }
+    if (interface == "org.varlink.service")
+        return Error(Errc::protocol, std::move(operation), one_line(method),
+                     one_line(name) + ": is this musterd of another version?");
+    return Error(Errc::protocol, std::move(operation), one_line(method), "unknown error " + one_line(error));
+}
+
 }  // namespace
 
 std::string one_line(std::string_view text) {
@@ -85,22 +106,11 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-Error reply_error(std::string_view error, const json& parameters, std::string_view method) {
-    std::string operation = last_part(method);
-    const auto dot = error.rfind('.');
-    const auto interface = dot == error.npos ? std::string_view() : error.substr(0, dot);
-    const auto name = dot == error.npos ? error : error.substr(dot + 1);
+ReplyError::ReplyError(Error error, std::string_view name, const json& parameters)
+    : Error(std::move(error)), name_(name), parameters_(std::make_shared<const json>(parameters)) {}
 
-    if (interface.starts_with("io.muster."))
-        for (const auto& [known, code] : ours)
-            if (known == name) return from_ours(code, parameters, std::move(operation));
-    if (error == "org.varlink.service.InvalidParameter")
-        return Error(Errc::invalid_argument, std::move(operation),
-                     quoted("parameter", text_of(parameters, "parameter")), "the daemon does not take it");
-    if (interface == "org.varlink.service")
-        return Error(Errc::protocol, std::move(operation), one_line(method),
-                     one_line(name) + ": is this musterd of another version?");
-    return Error(Errc::protocol, std::move(operation), one_line(method), "unknown error " + one_line(error));
+ReplyError reply_error(std::string_view error, const json& parameters, std::string_view method) {
+    return ReplyError(meaning(error, parameters, method), error, parameters);
 }
 
 }  // namespace muster::session

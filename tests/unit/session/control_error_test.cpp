@@ -67,6 +67,11 @@ TEST_CASE("each error of the interfaces has its code and one line that says it a
          {{"parameter", "signal"}},
          Errc::invalid_argument,
          "parameter 'signal': signal: invalid argument: the daemon does not take it"},
+        {"io.muster.processes.Signal",
+         "org.varlink.service.InvalidParameter",
+         {{"parameter", "signal"}, {"reason", "1 to 64"}},
+         Errc::invalid_argument,
+         "parameter 'signal': signal: invalid argument: 1 to 64"},
         {"io.muster.objects.List", "com.example.Strange", nullptr, Errc::protocol,
          "io.muster.objects.List: list: protocol error: unknown error com.example.Strange"},
     };
@@ -74,6 +79,8 @@ TEST_CASE("each error of the interfaces has its code and one line that says it a
         const auto error = reply_error(c.error, c.parameters, c.method);
         CHECK(error.errc() == c.code);
         CHECK(error.what() == std::string(c.what));
+        CHECK(error.name() == c.error);
+        CHECK(error.parameters() == c.parameters);
     }
 }
 
