@@ -1,0 +1,37 @@
+// A byte buffer for results: small ones need no allocation. Not zeroed. Internal; movable by nobody, cheap on the stack.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace muster::detail {
+
+class Buffer {
+  public:
+    Buffer() noexcept = default;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    // Room for `size` bytes; what was there is gone.
+    std::byte* resize(std::size_t size) {
+        if (size > capacity_) {
+            heap_ = std::make_unique_for_overwrite<std::byte[]>(size);
+            data_ = heap_.get();
+            capacity_ = size;
+        }
+        size_ = size;
+        return data_;
+    }
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+
+  private:
+    std::byte inline_[512];
+    std::byte* data_ = inline_;
+    std::size_t size_ = 0, capacity_ = sizeof inline_;
+    std::unique_ptr<std::byte[]> heap_;
+};
+
+}  // namespace muster::detail

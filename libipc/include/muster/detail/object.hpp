@@ -1,0 +1,71 @@
+// What every handle shares: which object it names, in which realm. Internal.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/detail/buffer.hpp>
+
+namespace muster::detail {
+
+struct ObjectState;  // libipc/src/handles/object_state.hpp
+using Bytes = std::span<const std::byte>;
+using Timeout = std::optional<std::chrono::nanoseconds>;  // none: for ever; zero and less: not at all
+
+// Many byte strings in one allocation, in order.
+class Strings {
+  public:
+    void reserve(std::size_t count, std::size_t bytes) {
+        ends_.reserve(count);
+        bytes_.reserve(bytes);
+    }
+    void add(Bytes bytes) {
+        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+        ends_.push_back(bytes_.size());
+    }
+    // A new string of `size` bytes, to be filled.
+    std::byte* add(std::size_t size) {
+        const std::size_t begin = bytes_.size();
+        bytes_.resize(begin + size);
+        ends_.push_back(bytes_.size());
+        return bytes_.data() + begin;
+    }
+    void clear() noexcept {
+        bytes_.clear();
+        ends_.clear();
+    }
+    std::size_t size() const noexcept { return ends_.size(); }
+    Bytes operator[](std::size_t i) const noexcept {
+        const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+        return {bytes_.data() + begin, ends_[i] - begin};
+    }
+
+  private:
+    std::vector<std::byte> bytes_;
+    std::vector<std::size_t> ends_;
+};
+
+// A handle: cheap to copy; copies name the same object. Anonymous objects live while a handle to them exists in any
+// process. Thread safety: distinct handles of one object may be used at once, and so may one by several threads.
+class Handle {
+  public:
+    // "totals", or empty for an anonymous object.
+    const std::string& name() const noexcept;
+    friend bool operator==(const Handle& a, const Handle& b) noexcept { return a.same(b); }
+
+    explicit Handle(std::shared_ptr<ObjectState> state) noexcept : state_(std::move(state)) {}
+
+  protected:
+    bool same(const Handle& other) const noexcept;
+    // "dict 'totals'": the subject of errors.
+    std::string subject() const;
+    std::shared_ptr<ObjectState> state_;
+};
+
+}  // namespace muster::detail

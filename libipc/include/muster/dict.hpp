@@ -1,0 +1,230 @@
+// Dict<K, V>: a shared dictionary in insertion order, as Python's dict behind a Manager, at the speed of memory.
+//
+// Every call is atomic: it happened wholly or not at all, whoever is killed when. Readers lock nothing. Keys compare as
+// Python's (1, 1.0 and true are one key). Calls block only for another call on the same dict, for ever only if its
+// process is stopped inside one.
+//
+// Throws Error: destroyed (the dict was erased), out_of_memory (nothing changed), limit_exceeded (a key over 64 KiB, a
+// value over 1 GiB), unhashable (a key that holds an object), type_mismatch (a stored value is no V).
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <muster/codec.hpp>
+#include <muster/detail/key.hpp>
+#include <muster/detail/object.hpp>
+#include <muster/value.hpp>
+
+namespace muster {
+
+namespace detail {
+
+// The bytes under Dict. Keys come canonical, with the bytes they had before when these differ.
+class DictBase : public Handle {
+  public:
+    using Handle::Handle;
+    static constexpr std::size_t max_key = 64 * 1024;
+    static constexpr std::size_t max_value = std::size_t{1} << 30;
+
+    std::size_t size() const;
+    [[nodiscard]] bool empty() const { return size() == 0; }
+    void clear();
+
+  protected:
+    struct Key {
+        Bytes canonical, original;  // original: empty when the same
+    };
+    enum class If { always, absent, equal };  // equal: the present value is `expected`
+
+    bool get(const Key& key, Buffer& value) const;
+    bool contains(const Key& key) const;
+    // Was it stored? `present` gets the value that stands there when it was not.
+    bool store(const Key& key, Bytes value, If condition = If::always, Bytes expected = {}, Buffer* present = nullptr);
+    bool store_absent_as_expected(const Key& key, Bytes value, Buffer* present) {
+        return store(key, value, If::absent, {}, present);
+    }
+    void store_many(const Strings& canonical, const Strings& original, const Strings& values);
+    bool remove(const Key& key, Buffer* value, const char* operation);
+    bool remove_if_equal(const Key& key, Bytes expected, Buffer& present);
+    bool remove_last(Strings& key_and_value);
+    enum class What { keys, values, items };
+    void read_all(What what, Strings& out) const;  // items: key, value, key, value ...
+    [[noreturn]] void throw_absent(const char* operation, Bytes key) const;
+};
+
+// A key, encoded and made canonical; without any copy for types that always are.
+template <typename K>
+class EncodedKey {
+  public:
+    explicit EncodedKey(const K& key) {
+        encode(writer_, key);
+        if constexpr (!is_canonical_by_type<K>) canonical_.emplace(writer_.bytes());
+    }
+    Bytes canonical() const noexcept {
+        if constexpr (is_canonical_by_type<K>)
+            return writer_.bytes();
+        else
+            return canonical_->bytes();
+    }
+    // Empty when it is the canonical form.
+    Bytes original() const noexcept {
+        if constexpr (is_canonical_by_type<K>)
+            return {};
+        else
+            return canonical_->changed() ? writer_.bytes() : Bytes{};
+    }
+
+  private:
+    Writer writer_;
+    struct None {};
+    [[no_unique_address]] std::conditional_t<is_canonical_by_type<K>, std::optional<None>, std::optional<CanonicalKey>>
+        canonical_;
+};
+
+}  // namespace detail
+
+template <Storable K = Value, Storable V = Value>
+class Dict : public detail::DictBase {
+  public:
+    using key_type = K;
+    using mapped_type = V;
+    using value_type = std::pair<K, V>;
+    using DictBase::DictBase;
+
+    // --- reading ---
+    std::optional<V> get(const K& key) const {
+        const detail::EncodedKey<K> k(key);
+        detail::Buffer value;
+        if (!DictBase::get(as_key(k), value)) return {};
+        return decode<V>(value.bytes());
+    }
+    V get(const K& key, V otherwise) const {
+        auto found = get(key);
+        return found ? std::move(*found) : std::move(otherwise);
+    }
+    // Throws key_error.
+    V at(const K& key) const {
+        auto found = get(key);
+        if (!found) throw_absent("at", detail::EncodedKey<K>(key).canonical());
+        return std::move(*found);
+    }
+    bool contains(const K& key) const { return DictBase::contains(as_key(detail::EncodedKey<K>(key))); }
+    // In insertion order, as of one moment.
+    std::vector<K> keys() const { return read<K>(What::keys); }
+    std::vector<V> values() const { return read<V>(What::values); }
+    std::vector<value_type> items() const {
+        detail::Strings all;
+        read_all(What::items, all);
+        std::vector<value_type> out;
+        out.reserve(all.size() / 2);
+        for (std::size_t i = 0; i + 1 < all.size(); i += 2) out.emplace_back(decode<K>(all[i]), decode<V>(all[i + 1]));
+        return out;
+    }
+    std::vector<value_type> snapshot() const { return items(); }
+
+    // --- changing ---
+    void set(const K& key, const V& value) { insert_or_assign(key, value); }
+    // The key keeps its place if it is there.
+    void insert_or_assign(const K& key, const V& value) {
+        const detail::EncodedKey<K> k(key);
+        Writer v;
+        encode(v, value);
+        store(as_key(k), v.bytes());
+    }
+    // False and nothing done if the key is there.
+    bool insert(const K& key, const V& value) {
+        const detail::EncodedKey<K> k(key);
+        Writer v;
+        encode(v, value);
+        return store(as_key(k), v.bytes(), If::absent);
+    }
+    // The value that stands there afterwards.
+    V setdefault(const K& key, const V& value) {
+        const detail::EncodedKey<K> k(key);
+        Writer v;
+        encode(v, value);
+        detail::Buffer present;
+        if (store(as_key(k), v.bytes(), If::absent, {}, &present)) return value;
+        return decode<V>(present.bytes());
+    }
+    // All pairs, one after the other in one locked stretch; atomic pair by pair.
+    template <std::ranges::input_range Pairs>
+    void update(Pairs&& pairs) {
+        detail::Strings canonical, original, values;
+        for (const auto& [key, value] : pairs) {
+            const detail::EncodedKey<K> k(key);
+            Writer v;
+            encode(v, static_cast<const V&>(value));
+            canonical.add(k.canonical());
+            original.add(k.original());
+            values.add(v.bytes());
+        }
+        store_many(canonical, original, values);
+    }
+    void update(std::initializer_list<value_type> pairs) { update(std::vector<value_type>(pairs)); }
+    // Atomically value = change(value): `change` gets std::optional<V> (none: the key is absent), runs without any
+    // lock, and again if somebody else was faster, so it must have no other effect. Returns the new value.
+    template <typename Change>
+        requires std::invocable<Change&, std::optional<V>>
+    V update(const K& key, Change&& change) {
+        const detail::EncodedKey<K> k(key);
+        detail::Buffer seen[2];
+        bool there = DictBase::get(as_key(k), seen[0]);
+        for (int turn = 0;; turn ^= 1) {
+            const detail::Bytes before = seen[turn].bytes();
+            V next = change(there ? std::optional<V>(decode<V>(before)) : std::nullopt);
+            Writer v;
+            encode(v, next);
+            detail::Buffer& now = seen[turn ^ 1];
+            now.resize(0);
+            if (store(as_key(k), v.bytes(), there ? If::equal : If::absent, before, &now)) return next;
+            there = now.size() != 0;  // no value is empty: nothing stands there
+        }
+    }
+    // Stores `value` only if `expected` stands there (none: only if the key is absent).
+    bool compare_and_set(const K& key, const std::optional<V>& expected, const V& value) {
+        const detail::EncodedKey<K> k(key);
+        Writer v, e;
+        encode(v, value);
+        if (!expected) return store(as_key(k), v.bytes(), If::absent);
+        encode(e, *expected);
+        return store(as_key(k), v.bytes(), If::equal, e.bytes());
+    }
+    bool erase(const K& key) { return remove(as_key(detail::EncodedKey<K>(key)), nullptr, "erase"); }
+    std::optional<V> pop(const K& key) {
+        const detail::EncodedKey<K> k(key);
+        detail::Buffer value;
+        if (!remove(as_key(k), &value, "pop")) return {};
+        return decode<V>(value.bytes());
+    }
+    V pop(const K& key, V otherwise) {
+        auto found = pop(key);
+        return found ? std::move(*found) : std::move(otherwise);
+    }
+    // The pair inserted last. Throws key_error when the dict is empty.
+    value_type popitem() {
+        detail::Strings last;
+        if (!remove_last(last)) throw_absent("popitem", {});
+        return {decode<K>(last[0]), decode<V>(last[1])};
+    }
+
+  private:
+    static Key as_key(const detail::EncodedKey<K>& key) noexcept { return {key.canonical(), key.original()}; }
+    template <typename T>
+    std::vector<T> read(What what) const {
+        detail::Strings all;
+        read_all(what, all);
+        std::vector<T> out;
+        out.reserve(all.size());
+        for (std::size_t i = 0; i < all.size(); ++i) out.push_back(decode<T>(all[i]));
+        return out;
+    }
+};
+
+}  // namespace muster

@@ -1,0 +1,12 @@
+// Everything a worker program needs.
+#pragma once
+
+#include <muster/dict.hpp>
+#include <muster/error.hpp>
+#include <muster/list.hpp>
+#include <muster/lock.hpp>
+#include <muster/manager.hpp>
+#include <muster/process.hpp>
+#include <muster/queue.hpp>
+#include <muster/spawn.hpp>
+#include <muster/value.hpp>

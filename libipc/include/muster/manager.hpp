@@ -1,0 +1,107 @@
+// Manager: the way to a daemon and to the realm of its caller: shared objects by name, and processes.
+//
+// Once connected, objects are used in shared memory without the daemon; they go on working while it is away.
+// A Manager is cheap to copy; copies share one connection and one mapping. Handles keep it alive. In a forked child
+// everything goes on working: the child is attached as a process of its own when it first needs that.
+// Thread safety: any thread may call anything.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/dict.hpp>
+#include <muster/error.hpp>
+#include <muster/list.hpp>
+#include <muster/lock.hpp>
+#include <muster/queue.hpp>
+#include <muster/spawn.hpp>
+
+namespace muster {
+
+namespace detail {
+enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4 };
+template <typename Handle>
+struct KindOf;
+template <typename K, typename V>
+struct KindOf<Dict<K, V>> { static constexpr auto value = ObjectKind::dict; };
+template <typename T>
+struct KindOf<List<T>> { static constexpr auto value = ObjectKind::list; };
+template <typename T>
+struct KindOf<Queue<T>> { static constexpr auto value = ObjectKind::queue; };
+template <>
+struct KindOf<Lock> { static constexpr auto value = ObjectKind::lock; };
+
+class Realm;  // what the copies of a Manager share
+}  // namespace detail
+
+struct LaunchOptions {
+    std::string memory = "1 GiB";  // capacity of the realm, reserved only as it is used
+    std::string program = {};      // musterd; empty: $MUSTER_DAEMON, beside this program, the installed one, $PATH
+};
+
+class Manager {
+  public:
+    // As multiprocessing.Manager(): the daemon at $MUSTER_ADDRESS if that is set, otherwise launch().
+    Manager();
+    // The daemon at `address` ("unix:PATH"), or when empty: $MUSTER_ADDRESS, the user's, the system's.
+    // Throws unreachable, refused, protocol, out_of_memory, damaged.
+    static Manager connect(std::string_view address = {});
+    // A private daemon, which ends when this process does. Throws start_failed.
+    static Manager launch(const LaunchOptions& options = {});
+
+    // "unix:PATH" of the daemon.
+    std::string address() const;
+
+    // Opens the object of that name in the realm, or makes it, atomically: of many at once one makes it.
+    // Throws wrong_kind, limit_exceeded (a name is 1 to 255 bytes), out_of_memory. Without a name: a new anonymous
+    // object, which lives as long as some process holds a handle to it.
+    template <typename K = Value, typename V = Value>
+    Dict<K, V> dict(std::string_view name) const { return Dict<K, V>(open(name, detail::ObjectKind::dict, {})); }
+    template <typename K = Value, typename V = Value>
+    Dict<K, V> dict() const { return Dict<K, V>(make(detail::ObjectKind::dict, {})); }
+    template <typename T = Value>
+    List<T> list(std::string_view name) const { return List<T>(open(name, detail::ObjectKind::list, {})); }
+    template <typename T = Value>
+    List<T> list() const { return List<T>(make(detail::ObjectKind::list, {})); }
+    template <typename T = Value>
+    Queue<T> queue(std::string_view name, QueueOptions options = {}) const {
+        return Queue<T>(open(name, detail::ObjectKind::queue, options));
+    }
+    template <typename T = Value>
+    Queue<T> queue(QueueOptions options = {}) const { return Queue<T>(make(detail::ObjectKind::queue, options)); }
+    Lock lock(std::string_view name) const { return Lock(open(name, detail::ObjectKind::lock, {})); }
+    Lock lock() const { return Lock(make(detail::ObjectKind::lock, {})); }
+
+    // Only if it is there: manager.find<muster::Dict<std::string, int>>("totals"). Throws wrong_kind.
+    template <typename Handle>
+    std::optional<Handle> find(std::string_view name) const {
+        auto state = find_existing(name, detail::KindOf<Handle>::value);
+        if (!state) return {};
+        return Handle(std::move(state));
+    }
+    // "dict", "list", "queue", "lock"; none: there is no object of that name.
+    std::optional<std::string> kind_of(std::string_view name) const;
+    std::vector<std::string> names() const;
+    // The named object is gone for everybody; handles to it throw `destroyed`. False: there was none.
+    bool erase(std::string_view name) const;
+
+    // Starts a program under the daemon. Throws start_failed, whose detail names the step.
+    SpawnedProcess spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {}) const;
+
+    explicit Manager(std::shared_ptr<detail::Realm> realm) noexcept : realm_(std::move(realm)) {}
+
+  private:
+    std::shared_ptr<detail::ObjectState> open(std::string_view name, detail::ObjectKind kind, QueueOptions options) const;
+    std::shared_ptr<detail::ObjectState> make(detail::ObjectKind kind, QueueOptions options) const;
+    std::shared_ptr<detail::ObjectState> find_existing(std::string_view name, detail::ObjectKind kind) const;
+    std::shared_ptr<detail::Realm> realm_;
+};
+
+}  // namespace muster

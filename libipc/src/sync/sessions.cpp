@@ -1,0 +1,201 @@
+#include "sync/sessions.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+namespace muster::sync {
+namespace {
+
+std::uint64_t pack(std::uint32_t generation, std::uint32_t low) noexcept { return std::uint64_t{generation} << 32 | low; }
+std::uint32_t high(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
+std::uint32_t low(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
+
+std::uint64_t own_pid_namespace() noexcept {
+    struct stat status {};
+    return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+std::uint64_t realtime_ns() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::uint64_t process_start_time(pid_t pid) noexcept {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(pid));
+    const base::UniqueFd fd{::open(path, O_RDONLY | O_CLOEXEC)};
+    if (!fd) return 0;
+    char text[1024];
+    const ssize_t size = base::retry_interrupted([&] { return ::read(fd.get(), text, sizeof text - 1); });
+    if (size <= 0) return 0;
+    text[size] = '\0';
+    const char* at = std::strrchr(text, ')');  // the name may hold anything, blanks and brackets too
+    if (at == nullptr || at[1] == '\0') return 0;
+    ++at;
+    std::uint64_t threads = 0;
+    const char state = at[1];
+    for (int field = 3; field < 22; ++field) {
+        at = std::strchr(at + 1, ' ');
+        if (at == nullptr) return 0;
+        if (field == 19) threads = std::strtoull(at + 1, nullptr, 10);
+    }
+    // A zombie is dead, unless only its first thread has ended.
+    if ((state == 'Z' && threads <= 1) || state == 'X') return 0;
+    return std::strtoull(at + 1, nullptr, 10);
+}
+
+ProcessIdentity ProcessIdentity::self() noexcept {
+    return {::getpid(), process_start_time(::getpid()), own_pid_namespace()};
+}
+
+Sessions::Sessions(const Segment& segment)
+    : segment_(segment),
+      domain_(*segment.at<tx::DomainRep>(segment.regions().sessions_domain)),
+      sessions_(segment.at<SessionRep>(segment.regions().sessions, segment::max_sessions)),
+      slots_(segment.at<SlotRep>(segment.regions().slots, segment::max_slots)) {}
+
+void Sessions::format() {
+    tx::format(domain_, segment_.regions().domain_logs + 2 * segment::fixed_log_capacity * segment::log_entry_size,
+               segment::fixed_log_capacity);
+}
+
+SessionId Sessions::claim(const ProcessIdentity& identity) {
+    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    for (std::uint32_t index = 0; index < segment::max_sessions; ++index) {
+        SessionRep& rep = session(index);
+        const std::uint64_t ident = rep.ident;
+        if (low(ident) != 0) continue;
+        const std::uint32_t generation = high(ident) + 1;
+        Tx tx(segment_, domain_);
+        tx.set(rep.pid, static_cast<std::uint64_t>(identity.pid));
+        tx.set(rep.start_time, identity.start_time);
+        tx.set(rep.pid_namespace, identity.pid_namespace);
+        tx.set(rep.claimed_ns, realtime_ns());
+        tx.set(rep.ident, pack(generation, static_cast<std::uint32_t>(SessionState::live)));
+        tx.commit();
+        return {index, generation};
+    }
+    throw TooMany{"sessions", segment::max_sessions};
+}
+
+void Sessions::free(SessionId id) {
+    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    SessionRep& rep = session(id.index);
+    if (high(rep.ident) != id.generation || low(rep.ident) == 0) return;
+    // Slots first: a crash in between leaves a live session with fewer slots, which is freed again later.
+    for (std::uint32_t index = 0; index < segment::max_slots; ++index) {
+        SlotRep& slot = slots_[index];
+        if (low(slot.ident) != id.index + 1) continue;
+        Tx tx(segment_, domain_);
+        tx.set(slot.ident, pack(high(slot.ident), 0));
+        tx.commit();
+    }
+    Tx tx(segment_, domain_);
+    tx.set(rep.ident, pack(id.generation, static_cast<std::uint32_t>(SessionState::free)));
+    tx.commit();
+}
+
+bool Sessions::is(SessionId id) const noexcept {
+    return id.index < segment::max_sessions && session(id.index).ident == pack(id.generation, 1);
+}
+
+std::optional<Sessions::Info> Sessions::info(std::uint32_t index) const {
+    if (index >= segment::max_sessions) return {};
+    const SessionRep& rep = session(index);
+    std::optional<Info> found;
+    const auto copy = [&] {
+        const std::uint64_t ident = rep.ident;
+        found.reset();
+        if (low(ident) == 0) return;
+        found = Info{{index, high(ident)},
+                     {static_cast<pid_t>(rep.pid.get()), rep.start_time, rep.pid_namespace},
+                     rep.claimed_ns};
+    };
+    while (!tx::read_validated(domain_, copy)) {
+        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        copy();
+        break;
+    }
+    return found;
+}
+
+SlotId Sessions::claim_slot(SessionId id, pid_t tid) {
+    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    for (std::uint32_t index = 0; index < segment::max_slots; ++index) {
+        SlotRep& slot = slots_[index];
+        if (low(slot.ident) != 0) continue;
+        std::uint32_t generation = high(slot.ident) + 1;
+        if ((generation & ((1u << (SlotId::bits - SlotId::index_bits)) - 1)) == 0) ++generation;
+        Tx tx(segment_, domain_);
+        tx.set(slot.tid, static_cast<std::uint64_t>(tid));
+        tx.set(slot.session_generation, id.generation);
+        tx.set(slot.ident, pack(generation, id.index + 1));
+        tx.commit();
+        return SlotId::make(index, generation);
+    }
+    throw TooMany{"threads", segment::max_slots};
+}
+
+void Sessions::free_slot(SlotId id) {
+    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    SlotRep& slot = slots_[id.index()];
+    const std::uint64_t ident = slot.ident;
+    if (low(ident) == 0 || SlotId::make(id.index(), high(ident)) != id) return;
+    Tx tx(segment_, domain_);
+    tx.set(slot.ident, pack(high(ident), 0));
+    tx.commit();
+}
+
+std::optional<Sessions::Holder> Sessions::holder(SlotId id) const {
+    if (!id || id.index() >= segment::max_slots) return {};
+    const SlotRep& slot = slots_[id.index()];
+    std::optional<Holder> found;
+    const auto copy = [&] {
+        const std::uint64_t ident = slot.ident;
+        found.reset();
+        const std::uint32_t index = low(ident) - 1;
+        if (low(ident) == 0 || index >= segment::max_sessions || SlotId::make(id.index(), high(ident)) != id) return;
+        found = Holder{{index, static_cast<std::uint32_t>(slot.session_generation.get())},
+                       static_cast<pid_t>(session(index).pid.get()), static_cast<pid_t>(slot.tid.get())};
+    };
+    if (!tx::read_validated(domain_, copy)) {
+        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        copy();
+    }
+    return found;
+}
+
+bool Sessions::belongs_to(SlotId slot, SessionId id) const {
+    const auto found = holder(slot);
+    return found && found->session == id;
+}
+
+bool Sessions::alive(SlotId slot) const {
+    const auto found = holder(slot);
+    if (!found) return false;
+    const auto of = info(found->session.index);
+    return of && of->id == found->session && alive(*of);
+}
+
+bool Sessions::alive(const Info& of) const {
+    static const std::uint64_t own = own_pid_namespace();
+    if (of.identity.pid_namespace != own) return true;
+    return process_start_time(of.identity.pid) == of.identity.start_time;
+}
+
+std::uint32_t Sessions::count() const noexcept {
+    std::uint32_t live = 0;
+    for (std::uint32_t index = 0; index < segment::max_sessions; ++index)
+        if (low(session(index).ident) != 0) ++live;
+    return live;
+}
+
+}  // namespace muster::sync

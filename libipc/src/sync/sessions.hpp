@@ -1,0 +1,121 @@
+// Who is attached: a session for each process, a slot for each of its threads. Claimed by the clients themselves in
+// the segment, so that attaching a thread or a forked child needs no server.
+//
+// I10: identity is pid + start time + PID namespace + generation. A slot id carries the low bits of its generation,
+// so that a word which names a dead thread is never taken for its successor's.
+// Domain: sessions (its own; nothing nests inside it). Thread safety: any thread of any process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "tx/tx.hpp"
+
+namespace muster::sync {
+
+using segment::Segment;
+using tx::Cell;
+using tx::Tx;
+
+enum class SessionState : std::uint32_t { free = 0, live = 1 };
+
+struct SessionRep {
+    Cell<std::uint64_t> ident;       // generation << 32 | state
+    Cell<std::uint64_t> pid;         // as the process sees itself
+    Cell<std::uint64_t> start_time;  // /proc/PID/stat field 22
+    Cell<std::uint64_t> pid_namespace;  // inode
+    Cell<std::uint64_t> claimed_ns;  // CLOCK_REALTIME
+    std::uint64_t reserved[11];
+};
+static_assert(sizeof(SessionRep) == segment::session_size);
+
+struct SlotRep {
+    Cell<std::uint64_t> ident;    // generation << 32 | (session index + 1), low half 0 = free
+    Cell<std::uint64_t> tid;
+    Cell<std::uint64_t> session_generation;
+    std::uint64_t reserved[13];
+};
+static_assert(sizeof(SlotRep) == segment::slot_size);
+
+// A thread as lock words name it: 12 bits index, 18 bits generation; 0 = nobody.
+class SlotId {
+  public:
+    static constexpr unsigned index_bits = 12, bits = 30;
+    static_assert(segment::max_slots <= 1u << index_bits);
+
+    constexpr SlotId() noexcept = default;
+    constexpr explicit SlotId(std::uint32_t word) noexcept : word_(word) {}
+    static constexpr SlotId make(std::uint32_t index, std::uint32_t generation) noexcept {
+        // A generation whose 18 bits are zero is never given out, so that no id is 0.
+        return SlotId{(generation << index_bits | index) & ((1u << bits) - 1)};
+    }
+    constexpr std::uint32_t word() const noexcept { return word_; }
+    constexpr std::uint32_t index() const noexcept { return word_ & ((1u << index_bits) - 1); }
+    constexpr std::uint32_t generation_bits() const noexcept { return word_ >> index_bits; }
+    constexpr explicit operator bool() const noexcept { return word_ != 0; }
+    friend constexpr bool operator==(SlotId, SlotId) noexcept = default;
+
+  private:
+    std::uint32_t word_ = 0;
+};
+
+struct SessionId {
+    std::uint32_t index = 0, generation = 0;
+    friend bool operator==(const SessionId&, const SessionId&) = default;
+};
+
+struct ProcessIdentity {
+    pid_t pid = 0;
+    std::uint64_t start_time = 0, pid_namespace = 0;
+    static ProcessIdentity self() noexcept;
+};
+std::uint64_t process_start_time(pid_t pid) noexcept;  // 0: there is no such process, or it is a zombie
+
+struct TooMany {
+    const char* what;
+    std::uint32_t limit;
+};
+
+class Sessions {
+  public:
+    explicit Sessions(const Segment& segment);
+    void format();
+
+    SessionId claim(const ProcessIdentity& identity);  // throws TooMany
+    // Frees the session and its slots. What they held must have been released before.
+    void free(SessionId session);
+    bool is(SessionId session) const noexcept;
+    struct Info {
+        SessionId id;
+        ProcessIdentity identity;
+        std::uint64_t claimed_ns = 0;
+    };
+    std::optional<Info> info(std::uint32_t index) const;  // of a live session
+
+    SlotId claim_slot(SessionId session, pid_t tid);  // throws TooMany
+    void free_slot(SlotId slot);
+    struct Holder {
+        SessionId session;
+        pid_t pid = 0, tid = 0;
+    };
+    // Who that is; nothing when the slot has been freed (its thread has ended).
+    std::optional<Holder> holder(SlotId slot) const;
+    bool belongs_to(SlotId slot, SessionId session) const;
+
+    // Is the thread's process still there? Across PID namespaces this cannot be known here, and the answer is yes:
+    // then only the service's pidfd tells.
+    bool alive(SlotId slot) const;
+    bool alive(const Info& session) const;
+
+    std::uint32_t count() const noexcept;
+
+  private:
+    SessionRep& session(std::uint32_t index) const { return sessions_[index]; }
+    const Segment& segment_;
+    tx::DomainRep& domain_;
+    SessionRep* sessions_;
+    SlotRep* slots_;
+};
+
+}  // namespace muster::sync
