@@ -77,7 +77,7 @@ class EncodedKey {
         if constexpr (is_canonical_by_type<K>)
             return {};
         else
-            return canonical_->changed() ? writer_.bytes() : Bytes{};
+            return canonical_->bytes().data() == writer_.bytes().data() ? Bytes{} : writer_.bytes();
     }
 
   private:
