@@ -6,8 +6,10 @@
 namespace muster::service {
 
 base::UniqueFd open_pidfd(pid_t pid) {
-    base::UniqueFd result(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // close-on-exec by definition
-    if (!result && errno != ESRCH) base::throw_errno(errno, "open pidfd", "pid " + std::to_string(pid), "pidfd_open");
+    base::UniqueFd result(
+        static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // close-on-exec by definition
+    if (!result && errno != ESRCH && errno != EINVAL)          // EINVAL: no pid, or a thread's
+        base::throw_errno(errno, "open pidfd", "pid " + std::to_string(pid), "pidfd_open");
     return result;
 }
 
