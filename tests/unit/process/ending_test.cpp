@@ -107,6 +107,7 @@ TEST_CASE("an exception out of run() of a derived type counts like one out of a 
 
 TEST_CASE("a child flushes what it printed, and does not print again what the parent had buffered") {
     Capture output;
+    std::cout.flush();  // what the test runner printed is not to be found in the capture
     const pid_t parent = fork_main([&] {
         output.replace(STDOUT_FILENO);
         std::printf("parent.");  // no newline: stays in the buffer
