@@ -1,0 +1,23 @@
+#include "ctl/commands/commands.hpp"
+
+namespace muster::ctl {
+
+void add_commands(Parser& parser, Context& context) {
+    add_run(parser, context);
+    add_ps(parser, context);
+    add_stop(parser, context);
+    add_kill(parser, context);
+    add_signal(parser, context);
+    add_wait(parser, context);
+
+    add_objects(parser, context);
+    add_erase(parser, context);
+    add_check(parser, context);
+
+    add_status(parser, context);
+    add_sessions(parser, context);
+    add_shutdown(parser, context);
+    add_version(parser, context);
+}
+
+}  // namespace muster::ctl

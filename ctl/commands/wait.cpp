@@ -1,0 +1,27 @@
+#include <nlohmann/json.hpp>
+
+#include "ctl/commands/commands.hpp"
+#include "ctl/processes.hpp"
+
+namespace muster::ctl {
+
+void add_wait(Parser& parser, Context& context) {
+    auto verb = parser.command("wait", "wait until processes have ended, and print how", "Processes");
+    auto select = std::make_shared<std::vector<std::string>>();
+    verb.positionals(*select, "SELECT", "names, PIDs or ids as #N");
+    verb.footer(
+        "--timeout bounds it (default: no limit); exit code 1 when somebody is still running then.\n"
+        "For a program's own exit code see `run --wait`.");
+    verb.action([select, &context] {
+        auto parameters = nlohmann::json::object();
+        auto deadline = base::Deadline::never();
+        if (context.timeout && *context.timeout) {
+            // The daemon watches the clock; the margin is for its answer.
+            parameters["timeout"] = std::chrono::duration<double>(**context.timeout).count();
+            deadline = base::Deadline::after(**context.timeout + session::Control::default_patience);
+        }
+        return for_each_selected(context, *select, "processes.Wait", parameters, deadline);
+    });
+}
+
+}  // namespace muster::ctl
