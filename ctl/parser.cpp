@@ -161,7 +161,8 @@ int parse_and_run(int argc, const char* const* argv, const std::string& descript
     try {
         app.parse(words_of(argc, argv));
     } catch (const CLI::Success&) {  // --help
-        write_all(STDOUT_FILENO, deepest(&app)->help(path_of(deepest(&app))));
+        const auto* at = deepest(&app);
+        write_all(STDOUT_FILENO, at->help(at == &app ? "" : path_of(at->get_parent())));
         return exit_done;
     } catch (const CLI::ParseError& wrong) {
         const auto* at = deepest(&app);

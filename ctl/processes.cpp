@@ -65,6 +65,7 @@ json complete(const json& processes) {
                        {"core_dumped", nullptr}, {"started", nullptr},      {"ended", nullptr},
                        {"argv", json::array()},  {"user_seconds", nullptr}, {"system_seconds", nullptr},
                        {"max_rss_kib", nullptr}, {"failure", nullptr}};
+        if (!process.is_object()) throw Error(Errc::protocol, "read", "process record", "it is no JSON object");
         record.update(process);
         all.push_back(std::move(record));
     }

@@ -113,8 +113,9 @@ std::string human_bytes(double bytes) {
     constexpr std::array names{"KiB", "MiB", "GiB", "TiB", "PiB"};
     std::size_t i = 0;
     for (bytes /= 1024; bytes >= 1023.95 && i + 1 < names.size(); ++i) bytes /= 1024;
-    return bytes < 9.95 && bytes != std::floor(bytes) ? format("%.1f %s", bytes, names[i])
-                                                      : format("%.0f %s", bytes, names[i]);
+    std::string figures = bytes < 9.95 ? format("%.1f", bytes) : format("%.0f", bytes);
+    if (figures.ends_with(".0")) figures.resize(figures.size() - 2);
+    return figures + " " + names[i];
 }
 
 std::string human_time(double epoch) {
