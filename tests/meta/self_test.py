@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 import layers
+import readme
 import sizes
 import traces
 
@@ -77,6 +78,31 @@ class Sizes(Tree):
         self.assert_finds(sizes, "ctl/long.cpp: 401 lines")
         self.write("daemon/DESIGN.md", "long.cpp is a table.\n")
         self.assert_finds(sizes)
+
+
+class Readme(Tree):
+    def test_a_code_block_is_the_file_it_says(self):
+        self.write("libipc/examples/first.cpp", "int main() {}\n")
+        self.write("README.md", "<!-- same as libipc/examples/first.cpp -->\n```cpp\nint main() {}\n```\n")
+        self.assert_finds(readme)
+        self.write("README.md", "<!-- same as libipc/examples/first.cpp -->\n```cpp\nint main() { }\n```\n")
+        self.assert_finds(readme, "not the same as libipc/examples/first.cpp")
+
+    def test_links_and_paths_are_there(self):
+        self.write("README.md", "[base](libipc/src/base/base.hpp), `libipc/examples/<name>`, [out](https://a.example/)\n")
+        self.assert_finds(readme)
+        self.write("README.md", "See [this](LICENSE) and run `scripts/no-such`.\n")
+        self.assert_finds(readme, "links to LICENSE", "speaks of scripts/no-such")
+
+    def test_commands_are_known_to_the_programs(self):
+        self.write("bin/musterd", "#!/bin/sh\necho --address --user\n")
+        self.write("bin/musterctl", '#!/bin/sh\ncase "$1 $2" in "ps --help" | "dict set" | "dict --help") ;; *) exit 2 ;; esac\n')
+        for program in ("musterd", "musterctl"):
+            (self.root / "bin" / program).chmod(0o755)
+        self.write("README.md", "```\n$ musterctl ps --all\nmusterctl dict set a b 1\nmusterd --user\n```\n")
+        self.assertEqual(readme.check(self.root, self.root / "bin"), [])
+        self.write("README.md", "```\nmusterctl top\nmusterctl dict turn a\n$ musterd --usr &\n```\n")
+        self.assertEqual(len(readme.check(self.root, self.root / "bin")), 3)
 
 
 class Traces(unittest.TestCase):
