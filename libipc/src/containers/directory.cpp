@@ -3,8 +3,6 @@
 #include <bit>
 #include <cstring>
 
-#include "segment/hash.hpp"
-
 namespace muster::containers {
 namespace {
 

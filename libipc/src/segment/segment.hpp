@@ -12,6 +12,8 @@
 #include <string>
 
 #include "base/base.hpp"
+#include "segment/bytes.hpp"
+#include "segment/hash.hpp"
 #include "segment/layout.hpp"
 #include "segment/offset.hpp"
 

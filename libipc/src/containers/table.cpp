@@ -1,0 +1,271 @@
+#include "containers/table.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace muster::containers {
+namespace {
+
+constexpr std::uint64_t first_slots = 16;
+// Grows when more than 3/4 of the slots are not empty.
+constexpr bool crowded(std::uint64_t used, std::uint64_t count) noexcept { return used + 1 > count / 4 * 3; }
+
+}  // namespace
+
+bool Table::plausible(const EntryRep& entry, std::uint64_t value_size) const {
+    const std::uint64_t block = segment_.offset_of(&entry);
+    const std::uint64_t size = block_size(entry.key_size, entry.original_size, value_size);
+    if (size <= heap::largest_class) return true;
+    const heap::Extents extents(segment_);
+    return size + sizeof(heap::ExtentHeader) <= extents.bytes_at(block - sizeof(heap::ExtentHeader));
+}
+
+bool Table::contains(Bytes key) const {
+    const std::uint64_t hash = hash_of(key);
+    bool found = false;
+    const auto look = [&] {
+        check_live();
+        found = find(key, hash) != nullptr;
+    };
+    if (tx::read_validated(object_.domain, look)) return found;
+    ObjectLock lock(segment_, ref_);
+    look();
+    return found;
+}
+
+std::uint64_t Table::size() const {
+    std::uint64_t size = 0;
+    const auto look = [&] {
+        check_live();
+        size = rep().size;
+    };
+    if (tx::read_validated(object_.domain, look)) return size;
+    ObjectLock lock(segment_, ref_);
+    look();
+    return size;
+}
+
+Table::Stored Table::store(Bytes key, Bytes original, Bytes value, If condition, Bytes expected,
+                           const std::function<void(Bytes)>& refused) {
+    const std::uint64_t hash = hash_of(key);
+    ObjectLock lock(segment_, ref_);
+    std::uint64_t slot = 0;
+    EntryRep* entry = find(key, hash, &slot);
+    if (entry != nullptr && condition != If::always) {
+        const Bytes present = view(value_offset(*entry), entry->value_size);
+        const bool equal = condition == If::equal && present.size() == expected.size() &&
+                           std::equal(present.begin(), present.end(), expected.begin());
+        if (!equal) {
+            if (refused) refused(present);
+            return {false, true};
+        }
+    }
+    if (entry == nullptr) {
+        if (condition == If::equal) return {false, false};
+        if (crowded(rep().used, rep().slot_count)) grow_index(lock);
+        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { insert(tx, heap, key, original, value, hash); });
+        return {true, false};
+    }
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { overwrite(tx, heap, *entry, slot, key, value, hash); });
+    return {true, true};
+}
+
+// A mutation of its own: the contents stay the same, so it does not matter whether the insertion follows.
+void Table::grow_index(ObjectLock& lock) {
+    // Many tombstones: the same size will do.
+    const std::uint64_t old_count = rep().slot_count, old_index = rep().index;
+    const std::uint64_t wanted = rep().size + 1 > old_count / 2 ? std::max(first_slots, old_count * 2) : old_count;
+    // An index in an extent of its own takes all of it but the header.
+    std::uint64_t count = wanted;
+    if (wanted * 8 > heap::largest_class) count -= sizeof(heap::ExtentHeader) / 8;
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+        const std::uint64_t index = heap.allocate(tx, count * 8);
+        auto* slots = segment_.at<Cell<std::uint64_t>>(index, count);
+        for (std::uint64_t i = 0; i < count; ++i) Tx::init(slots[i], 0);
+        for (std::uint64_t at = rep().head; at != 0;) {
+            const EntryRep& entry = entry_at(at);
+            const std::uint64_t hash = entry.hash;
+            std::uint64_t slot = first_slot(hash, count);
+            while (slots[slot] != 0)
+                if (++slot == count) slot = 0;
+            Tx::init(slots[slot], slot_for(hash, at));
+            at = entry.next;
+        }
+        tx.set(rep().index, index);
+        tx.set(rep().slot_count, count);
+        tx.set(rep().used, rep().size);
+        if (old_index != 0) heap.free(tx, old_index, old_count * 8);
+    });
+}
+
+std::uint64_t Table::build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash) {
+    const std::uint64_t block = heap.allocate(tx, block_size(key.size(), original.size(), value.size()));
+    EntryRep& entry = entry_at(block);
+    Tx::init(entry.hash, hash);
+    Tx::init(entry.key_size, static_cast<std::uint32_t>(key.size()));
+    Tx::init(entry.original_size, static_cast<std::uint32_t>(original.size()));
+    Tx::init(entry.value_size, value.size());
+    std::byte* at = segment_.base() + block + sizeof(EntryRep);
+    Tx::init_bytes(at, key.data(), key.size());
+    at += padded(key.size());
+    Tx::init_bytes(at, original.data(), original.size());
+    Tx::init_bytes(at + padded(original.size()), value.data(), value.size());
+    return block;
+}
+
+void Table::insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash) {
+    TableRep& root = rep();
+    const std::uint64_t block = build_entry(tx, heap, key, original, value, hash);
+    const std::uint64_t tail = root.tail, count = root.slot_count;
+    Tx::init(entry_at(block).next, 0);
+    Tx::init(entry_at(block).prev, tail);
+    Cell<std::uint64_t>* slots = segment_.at<Cell<std::uint64_t>>(root.index, count);
+    std::uint64_t slot = first_slot(hash, count);
+    while (slots[slot] > tombstone)
+        if (++slot == count) slot = 0;
+    if (slots[slot] == 0) tx.set(root.used, root.used + 1);
+    tx.set(slots[slot], slot_for(hash, block));
+    if (tail != 0)
+        tx.set(entry_at(tail).next, block);
+    else
+        tx.set(root.head, block);
+    tx.set(root.tail, block);
+    tx.set(root.size, root.size + 1);
+    tx.set(root.changes, root.changes + 1);
+}
+
+void Table::overwrite(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot, Bytes key, Bytes value,
+                      std::uint64_t hash) {
+    const std::uint64_t old_size = block_size(entry.key_size, entry.original_size, entry.value_size);
+    const std::uint64_t new_size = block_size(entry.key_size, entry.original_size, value.size());
+    // Same size class: free() finds the block by its size, so it must not change its class.
+    if (value.size() <= in_place_limit && new_size <= heap::largest_class && old_size <= heap::largest_class &&
+        heap::class_of(old_size) == heap::class_of(new_size)) {
+        tx.write(segment_.base() + value_offset(entry), value.data(), value.size());
+        if (entry.value_size != value.size()) tx.set(entry.value_size, value.size());
+        return;
+    }
+    // The key that was there first stays, as in Python.
+    const Bytes original = view(segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size), entry.original_size);
+    const std::uint64_t block = build_entry(tx, heap, key, original, value, hash);
+    const std::uint64_t next = entry.next, prev = entry.prev;
+    Tx::init(entry_at(block).next, next);
+    Tx::init(entry_at(block).prev, prev);
+    tx.set(prev != 0 ? entry_at(prev).next : rep().head, block);
+    tx.set(next != 0 ? entry_at(next).prev : rep().tail, block);
+    tx.set(slot_at(slot), slot_for(hash, block));
+    heap.free(tx, segment_.offset_of(&entry), old_size);
+}
+
+void Table::unlink(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot) {
+    TableRep& root = rep();
+    const std::uint64_t next = entry.next, prev = entry.prev, count = root.slot_count;
+    tx.set(prev != 0 ? entry_at(prev).next : root.head, next);
+    tx.set(next != 0 ? entry_at(next).prev : root.tail, prev);
+    // Before an empty slot no search goes on: it can be empty itself.
+    const std::uint64_t after = slot + 1 == count ? 0 : slot + 1;
+    const bool last = slot_at(after) == 0;
+    tx.set(slot_at(slot), last ? 0 : tombstone);
+    if (last) tx.set(root.used, root.used - 1);
+    tx.set(root.size, root.size - 1);
+    tx.set(root.changes, root.changes + 1);
+    heap.free(tx, segment_.offset_of(&entry), block_size(entry.key_size, entry.original_size, entry.value_size));
+}
+
+bool Table::remove(Bytes key, const std::function<void(Bytes)>& taken) {
+    const std::uint64_t hash = hash_of(key);
+    ObjectLock lock(segment_, ref_);
+    std::uint64_t slot = 0;
+    EntryRep* entry = find(key, hash, &slot);
+    if (entry == nullptr) return false;
+    if (taken) taken(view(value_offset(*entry), entry->value_size));
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { unlink(tx, heap, *entry, slot); });
+    return true;
+}
+
+bool Table::remove_last(const std::function<void(Bytes, Bytes)>& taken) {
+    ObjectLock lock(segment_, ref_);
+    const std::uint64_t tail = rep().tail;
+    if (tail == 0) return false;
+    EntryRep& entry = entry_at(tail);
+    const Bytes key{key_of(entry), entry.key_size};
+    const Bytes original = view(tail + sizeof(EntryRep) + padded(entry.key_size), entry.original_size);
+    taken(original.empty() ? key : original, view(value_offset(entry), entry.value_size));
+    std::uint64_t slot = 0;
+    if (find(key, entry.hash, &slot) != &entry) throw segment::Damage{"dict: last entry not in the index"};
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { unlink(tx, heap, entry, slot); });
+    return true;
+}
+
+void Table::clear() {
+    ObjectLock lock(segment_, ref_);
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+        TableRep& root = rep();
+        for (Cell<std::uint64_t>* field : {&root.index, &root.slot_count, &root.size, &root.used, &root.head, &root.tail})
+            tx.set(*field, 0);
+        tx.set(root.changes, root.changes + 1);
+        heap.reset(tx);
+    });
+    lock.heap().trim();
+}
+
+void Table::for_each(const std::function<void(std::uint64_t)>& begin,
+                     const std::function<void(Bytes, Bytes)>& each) const {
+    const auto walk = [&] {
+        check_live();
+        const std::uint64_t size = rep().size;
+        if (size > segment_.capacity() / sizeof(EntryRep)) throw segment::Damage{"dict: size"};
+        begin(size);
+        std::uint64_t steps = 0;
+        std::vector<std::byte> copy;
+        for (std::uint64_t at = rep().head; at != 0;) {
+            if (++steps > size) throw segment::Damage{"dict: more entries than its size"};
+            const EntryRep& entry = entry_at(at);
+            const std::uint64_t key_size = entry.original_size != 0 ? entry.original_size.get() : entry.key_size.get();
+            const std::uint64_t value_size = entry.value_size;
+            if (value_size > 4096 && !plausible(entry, value_size)) throw segment::Damage{"dict entry: sizes"};
+            const std::uint64_t key_at = at + sizeof(EntryRep) + (entry.original_size != 0 ? padded(entry.key_size) : 0);
+            const std::byte* key = segment_.at<std::byte>(key_at, key_size);
+            const std::byte* value = segment_.at<std::byte>(value_offset(entry), value_size);
+            copy.resize(padded(key_size) + value_size);
+            segment::copy_out(copy.data(), key, key_size);
+            segment::copy_out(copy.data() + padded(key_size), value, value_size);
+            each({copy.data(), key_size}, {copy.data() + padded(key_size), value_size});
+            at = entry.next;
+        }
+        if (steps != size) throw segment::Damage{"dict: fewer entries than its size"};
+    };
+    if (tx::read_validated(object_.domain, walk, 2)) return;
+    ObjectLock lock(segment_, ref_);
+    walk();
+}
+
+void Table::verify(const std::function<void(std::string)>& violation) const {
+    ObjectLock lock(segment_, ref_);
+    heap::Heap heap = lock.heap();
+    const TableRep& root = rep();
+    const std::uint64_t count = root.slot_count;
+    std::uint64_t entries = 0, used = 0, live = 0, before = 0;
+    for (std::uint64_t i = 0; i < count; ++i) used += slot_at(i) != 0;
+    if (used != root.used) violation("count of used slots differs from the index");
+    if (count != 0) live += count * 8 <= heap::largest_class ? heap::Heap::usable(count * 8)
+                                                            : heap::Extents(segment_).bytes_at(root.index - sizeof(heap::ExtentHeader));
+    for (std::uint64_t at = root.head; at != 0; at = entry_at(at).next) {
+        if (++entries > root.size) return violation("entries form an endless list");
+        EntryRep& entry = entry_at(at);
+        const std::uint64_t size = block_size(entry.key_size, entry.original_size, entry.value_size);
+        if (!heap.owns(at, size)) return violation("entry outside the dict's extents");
+        const Bytes key{key_of(entry), entry.key_size};
+        if (entry.prev != before) violation("entry's backward link");
+        if (entry.hash != hash_of(key)) violation("entry's hash differs from its key's");
+        if (find(key, entry.hash) != &entry) violation("entry not found by its key");
+        live += size <= heap::largest_class ? heap::Heap::usable(size)
+                                            : heap::Extents(segment_).bytes_at(at - sizeof(heap::ExtentHeader));
+        before = at;
+    }
+    if (before != root.tail) violation("tail is not the last entry");
+    if (entries != root.size) violation("size differs from the entries");
+    if (live != heap.live_bytes()) violation("blocks handed out differ from those in use (" + std::to_string(heap.live_bytes()) + " and " + std::to_string(live) + " bytes)");
+}
+
+}  // namespace muster::containers

@@ -1,0 +1,173 @@
+// The hash table under Dict: byte strings to byte strings, in insertion order.
+//
+// An index of 8-byte slots (open addressing, linear probing; a slot carries 16 bits of the hash, so that the entry is
+// touched only when it almost certainly is the one), and one block per entry with key and value inside, linked in
+// insertion order. Growing builds a new index in fresh memory and links it with one word (I3).
+//
+// Transactions log at most: 20 words, plus those of a value overwritten in place (in_place_limit / 8).
+// Thread safety: readers need nothing (validated under the sequence number, I8); writers hold the object's lock,
+// which these functions take. Throws heap::Destroyed, heap::OutOfMemory, tx::Busy, segment::Damage.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "heap/heap.hpp"
+
+namespace muster::containers {
+
+using heap::ObjectLock;
+using heap::ObjectRef;
+using heap::ObjectRep;
+using segment::Segment;
+using tx::Cell;
+using tx::Tx;
+using Bytes = std::span<const std::byte>;
+
+struct TableRep {
+    Cell<std::uint64_t> index;     // offset of slot_count Cell<u64>; 0 = none yet
+    Cell<std::uint64_t> slot_count;
+    Cell<std::uint64_t> size;      // entries
+    Cell<std::uint64_t> used;      // slots that are not empty: entries and tombstones
+    Cell<std::uint64_t> head, tail;  // first and last entry
+    Cell<std::uint64_t> changes;   // of the set of keys, for iteration that must not see one
+    std::uint64_t reserved;
+};
+static_assert(sizeof(TableRep) == 64);
+
+// Key, original key (when it is not the key's canonical form), value: one after the other, each 8-byte aligned.
+struct EntryRep {
+    Cell<std::uint64_t> next, prev;
+    Cell<std::uint64_t> hash;
+    Cell<std::uint32_t> key_size, original_size;  // constant while the entry lives
+    Cell<std::uint64_t> value_size;
+};
+static_assert(sizeof(EntryRep) == 40);
+
+class Table {
+  public:
+    static constexpr std::uint64_t in_place_limit = 128;  // larger values are not overwritten, but replaced
+
+    Table(const Segment& segment, ObjectRef ref) : segment_(segment), object_(heap::object_at(segment, ref.id)), ref_(ref) {}
+
+    std::uint64_t hash_of(Bytes key) const noexcept {
+        return segment::hash_bytes(key.data(), key.size(), segment_.hash_seed());
+    }
+
+    // Copies the value to where `out.resize(size)` says. Out: std::byte* resize(std::size_t).
+    template <typename Out>
+    bool get(Bytes key, Out& out) const {
+        const std::uint64_t hash = hash_of(key);
+        bool found = false;
+        const auto look = [&] {
+            check_live();
+            const EntryRep* entry = find(key, hash);
+            found = entry != nullptr;
+            if (found) copy_value(*entry, out);
+        };
+        if (tx::read_validated(object_.domain, look)) return found;
+        ObjectLock lock(segment_, ref_);
+        look();
+        return found;
+    }
+    bool contains(Bytes key) const;
+    std::uint64_t size() const;
+
+    enum class If { always, absent, equal };
+    struct Stored {
+        bool done = false;     // it was stored
+        bool present = false;  // the key was there before
+    };
+    // `original`: empty when the key is its own canonical form. With If::equal only over `expected`. When nothing is
+    // stored although the key is there, `refused` gets the present value (before the lock is released).
+    Stored store(Bytes key, Bytes original, Bytes value, If condition = If::always, Bytes expected = {},
+                 const std::function<void(Bytes)>& refused = {});
+    // `taken` gets the value before it goes. With `expected`: only that value is removed.
+    bool remove(Bytes key, const std::function<void(Bytes)>& taken = {});
+    // The entry inserted last.
+    bool remove_last(const std::function<void(Bytes key, Bytes value)>& taken);
+    void clear();
+
+    // In insertion order, as of one moment: `begin(size)` first, again when it had to start over. The key is the
+    // original one.
+    void for_each(const std::function<void(std::uint64_t size)>& begin,
+                  const std::function<void(Bytes key, Bytes value)>& each) const;
+
+    // One violation a line; the object's lock is held meanwhile.
+    void verify(const std::function<void(std::string)>& violation) const;
+
+  private:
+    // A slot: 0 = never used, 1 = tombstone, else 16 bits of hash over 48 of the entry's offset.
+    static constexpr std::uint64_t tombstone = 1, offset_mask = (std::uint64_t{1} << 48) - 1;
+    static std::uint64_t slot_for(std::uint64_t hash, std::uint64_t entry) noexcept { return (hash << 48) | entry; }
+    static std::uint64_t first_slot(std::uint64_t hash, std::uint64_t count) noexcept {
+        return static_cast<std::uint64_t>(static_cast<unsigned __int128>(hash) * count >> 64);
+    }
+    static std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) & ~std::uint64_t{7}; }
+    static std::uint64_t block_size(std::uint64_t key, std::uint64_t original, std::uint64_t value) noexcept {
+        return sizeof(EntryRep) + padded(key) + padded(original) + padded(value);
+    }
+
+    TableRep& rep() const noexcept { return heap::root_of<TableRep>(object_); }
+    EntryRep& entry_at(std::uint64_t offset) const { return *segment_.at<EntryRep>(offset); }
+    void check_live() const {
+        const heap::Ident ident = heap::Ident::unpack(object_.ident);
+        if (__builtin_expect(ident.generation != ref_.generation || ident.life != heap::Life::live, false))
+            throw heap::Destroyed{};
+    }
+    const std::byte* key_of(const EntryRep& entry) const {
+        return segment_.at<std::byte>(segment_.offset_of(&entry) + sizeof(EntryRep), entry.key_size);
+    }
+    std::uint64_t value_offset(const EntryRep& entry) const {
+        return segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size) + padded(entry.original_size);
+    }
+    template <typename Out>
+    void copy_value(const EntryRep& entry, Out& out) const {
+        const std::uint64_t size = entry.value_size;
+        const std::byte* from = segment_.at<std::byte>(value_offset(entry), size);
+        if (size > 4096 && !plausible(entry, size)) throw segment::Damage{"dict entry: sizes"};
+        segment::copy_out(out.resize(static_cast<std::size_t>(size)), from, static_cast<std::size_t>(size));
+    }
+    // A torn size must not lead to a huge allocation: it has to fit the extent that the entry lies in.
+    bool plausible(const EntryRep& entry, std::uint64_t value_size) const;
+    Bytes view(std::uint64_t offset, std::uint64_t size) const {
+        return {segment_.at<std::byte>(offset, size), static_cast<std::size_t>(size)};
+    }
+
+    // The entry with that key, and where its slot is.
+    EntryRep* find(Bytes key, std::uint64_t hash, std::uint64_t* slot = nullptr) const {
+        const std::uint64_t count = rep().slot_count, index = rep().index;
+        if (count == 0) return nullptr;
+        const Cell<std::uint64_t>* slots = segment_.at<Cell<std::uint64_t>>(index, count);
+        std::uint64_t at = first_slot(hash, count);
+        for (std::uint64_t steps = 0; steps <= count; ++steps) {
+            const std::uint64_t word = slots[at];
+            if (word == 0) return nullptr;
+            if (word >> 48 == (hash & 0xffff) && word != tombstone) {
+                EntryRep& entry = entry_at(word & offset_mask);
+                if (entry.key_size == key.size() && segment::same_bytes(key_of(entry), key.data(), key.size())) {
+                    if (slot != nullptr) *slot = at;
+                    return &entry;
+                }
+            }
+            if (++at == count) at = 0;
+        }
+        return nullptr;
+    }
+    Cell<std::uint64_t>& slot_at(std::uint64_t slot) const {
+        return *segment_.at<Cell<std::uint64_t>>(rep().index + slot * 8);
+    }
+    void grow_index(ObjectLock& lock);
+    std::uint64_t build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
+    void insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
+    void overwrite(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot, Bytes key, Bytes value, std::uint64_t hash);
+    void unlink(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot);
+
+    const Segment& segment_;
+    ObjectRep& object_;
+    ObjectRef ref_;
+};
+
+}  // namespace muster::containers

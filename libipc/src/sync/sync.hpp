@@ -1,0 +1,6 @@
+// The layer `sync`: who is there, waiting for each other.
+#pragma once
+
+#include "sync/lock.hpp"
+#include "sync/sessions.hpp"
+#include "sync/wait_point.hpp"
