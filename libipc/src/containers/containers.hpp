@@ -1,0 +1,5 @@
+// The layer `containers`: byte-level structures in the segment, and the directory of objects.
+#pragma once
+
+#include "containers/directory.hpp"
+#include "containers/table.hpp"

@@ -1,0 +1,246 @@
+#include "session/realm.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "containers/containers.hpp"
+#include "session/format.hpp"
+#include "sync/sync.hpp"
+
+namespace muster::session {
+namespace {
+
+using containers::ObjectEntry;
+using heap::Kind;
+using heap::ObjectRep;
+
+std::string label(const ObjectEntry& entry) {
+    return entry.name.empty() ? "#" + std::to_string(entry.ref.id) : entry.name;
+}
+
+}  // namespace
+
+std::uint64_t process_start_time(pid_t pid) noexcept { return sync::process_start_time(pid); }
+
+struct Realm::Impl {
+    std::string name;
+    segment::Segment segment;
+    sync::Sessions sessions;
+    containers::Directory directory;
+
+    Impl(std::string realm, segment::Segment mapped)
+        : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment) {}
+
+    // What the segment's layers throw, as this interface's errors.
+    template <typename Fn>
+    auto guarded(const char* operation, Fn&& fn) const {
+        try {
+            return fn();
+        } catch (const segment::Damage& damage) {
+            throw Error(Errc::damaged, operation, "realm '" + name + "'", damage.what);
+        }
+    }
+    bool dead(const sync::Sessions::Info& info) const { return !sessions.alive(info); }
+    void release_locks(sync::SessionId session, ReclaimReport& report);
+    void recover_domains(ReclaimReport& report);
+    void wake_everybody(ReclaimReport& report);
+    ReclaimReport reclaim(sync::SessionId session);
+};
+
+Realm::Realm(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Realm::Realm(Realm&&) noexcept = default;
+Realm& Realm::operator=(Realm&&) noexcept = default;
+Realm::~Realm() = default;
+
+Realm Realm::create(std::string name, std::uint64_t capacity) {
+    auto segment = segment::Segment::create(name, capacity);
+    format(segment);
+    return Realm(std::make_unique<Impl>(std::move(name), std::move(segment)));
+}
+
+Realm Realm::adopt(base::UniqueFd memfd, std::string name) {
+    auto segment = segment::Segment::open(std::move(memfd), name);
+    return Realm(std::make_unique<Impl>(std::move(name), std::move(segment)));
+}
+
+int Realm::memfd() const noexcept { return impl_->segment.memfd(); }
+const std::string& Realm::name() const noexcept { return impl_->name; }
+std::string Realm::instance() const { return impl_->segment.instance(); }
+
+MemoryUse Realm::memory() const {
+    const heap::Extents extents(impl_->segment);
+    const std::uint64_t objects = impl_->directory.high_water() * segment::object_size;
+    return {impl_->segment.capacity(), extents.used_bytes() + objects, impl_->segment.reserved_bytes()};
+}
+
+std::vector<SessionInfo> Realm::sessions() const {
+    return impl_->guarded("sessions", [&] {
+        std::vector<SessionInfo> all;
+        for (std::uint32_t index = 0; index < segment::max_sessions; ++index)
+            if (const auto info = impl_->sessions.info(index))
+                all.push_back({index, info->id.generation, info->identity.pid, info->identity.start_time,
+                               static_cast<double>(info->claimed_ns) / 1e9});
+        return all;
+    });
+}
+
+std::uint32_t Realm::session_count() const { return impl_->sessions.count(); }
+
+bool Realm::session_is(std::uint32_t index, std::uint32_t generation, pid_t peer) const {
+    return impl_->guarded("register", [&] {
+        const auto info = impl_->sessions.info(index);
+        if (!info || info->id.generation != generation) return false;
+        // A client in another PID namespace knows itself by another number.
+        return info->identity.pid == peer || info->identity.pid_namespace != sync::ProcessIdentity::self().pid_namespace;
+    });
+}
+
+void Realm::Impl::release_locks(sync::SessionId session, ReclaimReport& report) {
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        ObjectRep& object = heap::object_at(segment, id);
+        const heap::Ident ident = heap::Ident::unpack(object.ident);
+        if (ident.life != heap::Life::live || ident.kind != Kind::lock) continue;
+        sync::LockWord lock(heap::root_of<sync::LockRep>(object), sessions);
+        const sync::SlotId holder = lock.holder();
+        if (holder && sessions.belongs_to(holder, session) && lock.release_dead(holder)) ++report.locks_released;
+    }
+}
+
+// The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it.
+void Realm::Impl::recover_domains(ReclaimReport& report) {
+    const auto mend = [&](std::uint64_t offset) {
+        tx::DomainRep& domain = *segment.at<tx::DomainRep>(offset);
+        if (!domain.mutex.owner_died()) return;
+        const tx::DomainLock lock(segment, domain, base::Deadline::after(lock_patience));
+        if (lock.recovered()) ++report.transactions_rolled_back;
+    };
+    mend(segment.regions().segment_domain);
+    mend(segment.regions().sessions_domain);
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        ObjectRep& object = heap::object_at(segment, id);
+        if (!object.domain.mutex.owner_died() && object.domain.unreconciled == 0) continue;
+        const heap::Ident ident = heap::Ident::unpack(object.ident);
+        if (ident.life != heap::Life::live) continue;  // the directory's to mend
+        try {
+            const heap::ObjectLock lock(segment, {id, ident.generation}, base::Deadline::after(lock_patience));
+            ++report.transactions_rolled_back;
+        } catch (const heap::Destroyed&) {
+        } catch (const tx::Busy&) {
+            report.deferred = true;
+        }
+    }
+}
+
+// I9: the dead may have changed something and not told those who wait for it.
+void Realm::Impl::wake_everybody(ReclaimReport& report) {
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        ObjectRep& object = heap::object_at(segment, id);
+        const heap::Ident ident = heap::Ident::unpack(object.ident);
+        if (ident.life != heap::Life::live) continue;
+        for (std::uint32_t& word : object.wait_points) {
+            if ((__atomic_load_n(&word, __ATOMIC_RELAXED) & 1) == 0) continue;
+            __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
+            report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&word));
+        }
+        if (ident.kind == Kind::lock)  // a releaser that died before its wake left the word free and the sleeper asleep
+            report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&heap::root_of<sync::LockRep>(object).word));
+    }
+}
+
+ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
+    ReclaimReport report;
+    if (!sessions.is(session)) return report;
+    try {
+        recover_domains(report);
+        release_locks(session, report);
+        report.objects_freed = directory.release_all(session.index);
+        wake_everybody(report);
+        if (!directory.finish_doomed_now()) report.deferred = true;
+    } catch (const tx::Busy&) {
+        report.deferred = true;
+    }
+    if (!report.deferred) sessions.free(session);
+    return report;
+}
+
+ReclaimReport Realm::reclaim(std::uint32_t index, std::uint32_t generation) {
+    return impl_->guarded("reclaim", [&] { return impl_->reclaim({index, generation}); });
+}
+
+ReclaimReport Realm::reclaim_dead(const std::vector<std::uint32_t>& spare) {
+    return impl_->guarded("reclaim", [&] {
+        ReclaimReport total;
+        for (std::uint32_t index = 0; index < segment::max_sessions; ++index) {
+            const auto info = impl_->sessions.info(index);
+            if (!info || std::find(spare.begin(), spare.end(), index) != spare.end() || !impl_->dead(*info)) continue;
+            const ReclaimReport one = impl_->reclaim(info->id);
+            total.locks_released += one.locks_released;
+            total.objects_freed += one.objects_freed;
+            total.transactions_rolled_back += one.transactions_rolled_back;
+            total.waiters_woken += one.waiters_woken;
+            total.deferred = total.deferred || one.deferred;
+        }
+        return total;
+    });
+}
+
+std::vector<ObjectInfo> Realm::objects() const {
+    return impl_->guarded("list objects", [&] {
+        std::vector<ObjectInfo> all;
+        for (ObjectEntry& entry : impl_->directory.list()) {
+            ObjectInfo info{entry.ref.id, entry.ref.generation, std::move(entry.name),
+                            std::string(kind_name(entry.kind)), 0, segment::object_size, entry.holders};
+            const ObjectRep& object = heap::object_at(impl_->segment, entry.ref.id);
+            info.size = size_of(impl_->segment, entry.ref, entry.kind);
+            info.bytes += object.heap.bytes;
+            all.push_back(std::move(info));
+        }
+        return all;
+    });
+}
+
+std::uint32_t Realm::object_count() const { return static_cast<std::uint32_t>(impl_->directory.live()); }
+
+void Realm::erase(std::string_view object_name) {
+    if (!impl_->guarded("erase", [&] { return impl_->directory.erase(object_name); }))
+        throw Error(Errc::no_such_object, "erase", "'" + std::string(object_name) + "'");
+}
+
+CheckReport Realm::check() const {
+    CheckReport report;
+    const auto add = [&](std::string invariant, std::string object, std::string text) {
+        if (report.violations.size() < 1000) report.violations.push_back({std::move(invariant), std::move(object), std::move(text)});
+    };
+    const auto step = [&](const std::string& object, auto&& fn) {
+        try {
+            fn();
+        } catch (const segment::Damage& damage) {
+            add("layout", object, damage.what);
+        } catch (const heap::Destroyed&) {  // erased meanwhile
+        } catch (const tx::Busy&) {
+            add("I9", object, "a process has been inside for too long");
+        }
+    };
+    step("", [&] {
+        report.extents = heap::Extents(impl_->segment).verify([&](const char* text) { add("I6", "", text); });
+    });
+    step("", [&] {
+        impl_->directory.verify([&](std::uint32_t id, std::string text) {
+            add("I6", id == 0 ? "" : "#" + std::to_string(id), std::move(text));
+        });
+    });
+    std::vector<ObjectEntry> entries;
+    step("", [&] { entries = impl_->directory.list(); });
+    for (const ObjectEntry& entry : entries) {
+        ++report.objects;
+        step(label(entry), [&] {
+            verify_object(impl_->segment, entry.ref, entry.kind,
+                          [&](const char* invariant, std::string text) { add(invariant, label(entry), std::move(text)); });
+        });
+    }
+    return report;
+}
+
+}  // namespace muster::session
