@@ -46,12 +46,8 @@ class DictBase : public Handle {
     bool contains(const Key& key) const;
     // Was it stored? `present` gets the value that stands there when it was not.
     bool store(const Key& key, Bytes value, If condition = If::always, Bytes expected = {}, Buffer* present = nullptr);
-    bool store_absent_as_expected(const Key& key, Bytes value, Buffer* present) {
-        return store(key, value, If::absent, {}, present);
-    }
     void store_many(const Strings& canonical, const Strings& original, const Strings& values);
     bool remove(const Key& key, Buffer* value, const char* operation);
-    bool remove_if_equal(const Key& key, Bytes expected, Buffer& present);
     bool remove_last(Strings& key_and_value);
     enum class What { keys, values, items };
     void read_all(What what, Strings& out) const;  // items: key, value, key, value ...
@@ -153,7 +149,7 @@ class Dict : public detail::DictBase {
         if (store(as_key(k), v.bytes(), If::absent, {}, &present)) return value;
         return decode<V>(present.bytes());
     }
-    // All pairs, one after the other in one locked stretch; atomic pair by pair.
+    // All pairs, one after the other; atomic pair by pair.
     template <std::ranges::input_range Pairs>
     void update(Pairs&& pairs) {
         detail::Strings canonical, original, values;

@@ -2,7 +2,7 @@
 // std::unique_lock work with it. The holder is known, and its death releases the lock: the next one gets it and can ask
 // previous_owner_died(). Not recursive. As in Python any thread or process may unlock it.
 //
-// Throws Error: not_locked (unlock of a free one), destroyed.
+// Throws Error: not_locked (unlock of a free one), destroyed (but not from unlock: a guard may end after an erase).
 #pragma once
 
 #include <sys/types.h>

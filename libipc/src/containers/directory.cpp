@@ -28,7 +28,7 @@ std::uint32_t count_holders(const ObjectRep& object) noexcept {
 class Directory::Guard {
   public:
     explicit Guard(Directory& directory)
-        : lock_(directory.segment_, directory.domain_, base::Deadline::never()) {
+        : lock_(directory.segment_, directory.domain_, patience_of(directory)) {
         if (directory.domain_.unreconciled != 0) {
             directory.sweep();
             tx::reconciled(directory.domain_);
@@ -36,11 +36,15 @@ class Directory::Guard {
     }
 
   private:
+    static base::Deadline patience_of(const Directory& directory) noexcept {
+        return directory.patience_ ? base::Deadline::after(*directory.patience_) : base::Deadline::never();
+    }
     tx::DomainLock lock_;
 };
 
-Directory::Directory(const Segment& segment)
+Directory::Directory(const Segment& segment, std::optional<std::chrono::milliseconds> patience)
     : segment_(segment),
+      patience_(patience),
       domain_(*segment.at<tx::DomainRep>(segment.regions().directory_domain)),
       rep_(*segment.at<DirectoryRep>(segment.regions().directory_root)),
       buckets_(segment.at<Cell<std::uint32_t>>(segment.regions().name_buckets, segment.regions().object_capacity)),
@@ -231,6 +235,11 @@ bool Directory::finish_doomed() {
     while (const std::uint32_t id = rep_.doomed_head)
         if (!finish(id)) return false;
     return true;
+}
+
+bool Directory::finish_erased() {
+    Guard guard(*this);
+    return finish_doomed();
 }
 
 bool Directory::hold(ObjectRef ref, std::uint32_t session) {

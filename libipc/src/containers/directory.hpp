@@ -6,6 +6,7 @@
 // Thread safety: safe from any thread of any process; every call locks by itself.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -48,7 +49,8 @@ struct ObjectEntry {
 
 class Directory {
   public:
-    explicit Directory(const Segment& segment);
+    // `patience`: how long a call waits for one lock before it throws tx::Busy; none: for ever.
+    explicit Directory(const Segment& segment, std::optional<std::chrono::milliseconds> patience = {});
     void format();
 
     // Fills a new object's root (zero before) while nobody can see it. Unlogged (Tx::init); must not throw.
@@ -80,10 +82,8 @@ class Directory {
     std::uint64_t live() const noexcept { return rep_.live; }
     std::uint64_t high_water() const noexcept { return rep_.high_water; }
 
-    // Finishes what a dead process began. Called by whoever locks the directory after a death.
-    void sweep();
     // Takes apart what could not be locked before. False: some object still is busy.
-    bool finish_doomed();
+    bool finish_erased();
 
     void verify(const std::function<void(std::uint32_t id, std::string text)>& violation) const;
 
@@ -94,10 +94,13 @@ class Directory {
     std::uint32_t make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder);
     void doom(std::uint32_t id);
     bool finish(std::uint32_t id);
+    bool finish_doomed();
+    void sweep();  // finishes what a dead process began; by whoever locks the directory after a death
     std::optional<ObjectEntry> entry(std::uint32_t id) const;
     bool is_live(std::uint32_t id) const;
 
     const Segment& segment_;
+    std::optional<std::chrono::milliseconds> patience_;
     tx::DomainRep& domain_;
     DirectoryRep& rep_;
     Cell<std::uint32_t>* buckets_;

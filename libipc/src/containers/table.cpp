@@ -241,7 +241,7 @@ void Table::for_each(const std::function<void(std::uint64_t)>& begin,
 }
 
 void Table::verify(const std::function<void(std::string)>& violation) const {
-    ObjectLock lock(segment_, ref_);
+    ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
     heap::Heap heap = lock.heap();
     const TableRep& root = rep();
     const std::uint64_t count = root.slot_count;

@@ -8,6 +8,9 @@ namespace muster::heap {
 // The handle's object has been erased.
 struct Destroyed {};
 
+// How long those who only look (verify) wait for an object's lock.
+inline constexpr std::chrono::milliseconds inspection_patience{50};
+
 // Holds the domain of the object that `ref` names. Throws Destroyed, tx::Busy (deadline), segment::Damage.
 // When a predecessor died inside: its mutation has been undone and its extents reconciled (I6).
 class ObjectLock {

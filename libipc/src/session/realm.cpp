@@ -31,7 +31,7 @@ struct Realm::Impl {
     containers::Directory directory;
 
     Impl(std::string realm, segment::Segment mapped)
-        : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment) {}
+        : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {}
 
     // What the segment's layers throw, as this interface's errors.
     template <typename Fn>
@@ -40,6 +40,9 @@ struct Realm::Impl {
             return fn();
         } catch (const segment::Damage& damage) {
             throw Error(Errc::damaged, operation, "realm '" + name + "'", damage.what);
+        } catch (const tx::Busy&) {
+            throw Error(Errc::timeout, operation, "realm '" + name + "'",
+                        "a process has been inside the directory for too long; is it stopped?");
         }
     }
     bool dead(const sync::Sessions::Info& info) const { return !sessions.alive(info); }
@@ -157,7 +160,7 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
         release_locks(session, report);
         report.objects_freed = directory.release_all(session.index);
         wake_everybody(report);
-        if (!directory.finish_doomed_now()) report.deferred = true;
+        if (!directory.finish_erased()) report.deferred = true;
     } catch (const tx::Busy&) {
         report.deferred = true;
     }

@@ -1,0 +1,104 @@
+#include <muster/dict.hpp>
+
+#include <cstring>
+
+#include "handles/object_state.hpp"
+
+namespace muster::detail {
+namespace {
+
+containers::Table table_of(const ObjectState& state) { return {state.segment(), state.ref}; }
+
+void copy(Bytes from, Buffer& to) {
+    std::byte* at = to.resize(from.size());
+    if (!from.empty()) std::memcpy(at, from.data(), from.size());
+}
+
+// A key as people read it, shortened.
+std::string key_text(Bytes key) {
+    if (key.empty()) return {};
+    std::string text;
+    try {
+        text = to_json_text(decode_key<Value>(key));
+    } catch (const Error&) {
+        text = std::to_string(key.size()) + " bytes";
+    }
+    return text.size() <= 80 ? text : text.substr(0, 77) + "...";
+}
+
+}  // namespace
+
+std::size_t DictBase::size() const {
+    return guarded(*state_, "size", [&] { return static_cast<std::size_t>(table_of(*state_).size()); });
+}
+
+void DictBase::clear() {
+    guarded(*state_, "clear", [&] { table_of(*state_).clear(); });
+}
+
+bool DictBase::get(const Key& key, Buffer& value) const {
+    return guarded(*state_, "get", [&] { return table_of(*state_).get(key.canonical, value); });
+}
+
+bool DictBase::contains(const Key& key) const {
+    return guarded(*state_, "contains", [&] { return table_of(*state_).contains(key.canonical); });
+}
+
+bool DictBase::store(const Key& key, Bytes value, If condition, Bytes expected, Buffer* present) {
+    check_size(*state_, "set", "a key", key.canonical.size(), max_key);
+    check_size(*state_, "set", "a value", value.size(), max_value);
+    using Condition = containers::Table::If;
+    const Condition when = condition == If::always   ? Condition::always
+                           : condition == If::absent ? Condition::absent
+                                                     : Condition::equal;
+    return guarded(*state_, "set", [&] {
+        if (present == nullptr)
+            return table_of(*state_).store(key.canonical, key.original, value, when, expected).done;
+        return table_of(*state_)
+            .store(key.canonical, key.original, value, when, expected, [&](Bytes there) { copy(there, *present); })
+            .done;
+    });
+}
+
+void DictBase::store_many(const Strings& canonical, const Strings& original, const Strings& values) {
+    for (std::size_t i = 0; i < canonical.size(); ++i) {
+        check_size(*state_, "update", "a key", canonical[i].size(), max_key);
+        check_size(*state_, "update", "a value", values[i].size(), max_value);
+    }
+    guarded(*state_, "update", [&] {
+        containers::Table table = table_of(*state_);
+        for (std::size_t i = 0; i < canonical.size(); ++i) table.store(canonical[i], original[i], values[i]);
+    });
+}
+
+bool DictBase::remove(const Key& key, Buffer* value, const char* operation) {
+    return guarded(*state_, operation, [&] {
+        if (value == nullptr) return table_of(*state_).remove(key.canonical);
+        return table_of(*state_).remove(key.canonical, [&](Bytes there) { copy(there, *value); });
+    });
+}
+
+bool DictBase::remove_last(Strings& key_and_value) {
+    return guarded(*state_, "popitem", [&] {
+        return table_of(*state_).remove_last([&](Bytes key, Bytes value) {
+            key_and_value.add(key);
+            key_and_value.add(value);
+        });
+    });
+}
+
+void DictBase::read_all(What what, Strings& out) const {
+    guarded(*state_, "read", [&] {
+        table_of(*state_).for_each([&](std::uint64_t) { out.clear(); },
+                                   [&](Bytes key, Bytes value) {
+                                       if (what != What::values) out.add(key);
+                                       if (what != What::keys) out.add(value);
+                                   });
+    });
+}
+
+void DictBase::throw_absent(const char* operation, Bytes key) const {
+    throw Error(Errc::key_error, operation, state_->subject(), key.empty() ? "the dict is empty" : key_text(key));
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,127 @@
+#include <muster/manager.hpp>
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "handles/object_state.hpp"
+#include "handles/realm.hpp"
+#include "session/control.hpp"
+
+namespace muster {
+namespace {
+
+using detail::ObjectKind;
+using detail::ObjectState;
+using StatePtr = std::shared_ptr<ObjectState>;
+
+heap::Kind to_kind(ObjectKind kind) noexcept { return static_cast<heap::Kind>(kind); }
+static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind::dict) &&
+              static_cast<int>(ObjectKind::list) == static_cast<int>(heap::Kind::list) &&
+              static_cast<int>(ObjectKind::queue) == static_cast<int>(heap::Kind::queue) &&
+              static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock));
+
+containers::Directory::Init initializer(heap::Kind kind, const QueueOptions& options) {
+    if (kind != heap::Kind::queue) return {};
+    return [maxsize = options.maxsize](heap::ObjectRep& object) { detail::init_queue(object, maxsize); };
+}
+
+// Runs `fn`, an operation on the directory, and names what it throws.
+template <typename Fn>
+decltype(auto) guarded(const session::Session& session, const char* operation, const std::string& subject, Fn&& fn) {
+    try {
+        return fn();
+    } catch (const containers::WrongKind& wrong) {
+        throw Error(Errc::wrong_kind, operation, subject, "it is a " + std::string(detail::kind_text(wrong.kind)));
+    } catch (const containers::TooManyObjects&) {
+        throw Error(Errc::limit_exceeded, operation, subject,
+                    "all " + std::to_string(session.segment().regions().object_capacity) +
+                        " objects of the realm are in use; erase some, or give the daemon more --memory");
+    } catch (const heap::OutOfMemory& missing) {
+        detail::throw_out_of_memory(session, operation, subject, missing.bytes);
+    } catch (const segment::Damage& damage) {
+        detail::throw_damaged(operation, subject, damage.what);
+    } catch (const tx::Busy&) {
+        detail::throw_busy(operation, subject);
+    }
+}
+
+void check_name(std::string_view name, const std::string& subject) {
+    if (name.empty() || name.size() > heap::max_name || name.find('\0') != name.npos)
+        throw Error(Errc::limit_exceeded, "open", subject, "a name has 1 to 255 bytes, none of them NUL");
+}
+
+}  // namespace
+
+Manager::Manager() {
+    const char* address = std::getenv("MUSTER_ADDRESS");
+    *this = address != nullptr && *address != '\0' ? connect(address) : launch();
+}
+
+Manager Manager::connect(std::string_view address) {
+    return Manager(std::make_shared<detail::Realm>(session::Session::attach(session::resolve(address))));
+}
+
+Manager Manager::launch(const LaunchOptions& options) {
+    auto daemon = std::make_unique<detail::PrivateDaemon>(options.program, options.memory);
+    auto session = session::Session::attach(session::Address::parse(daemon->address()));
+    return Manager(std::make_shared<detail::Realm>(std::move(session), std::move(daemon)));
+}
+
+std::string Manager::address() const { return realm_->session()->address().text(); }
+
+StatePtr Manager::open(std::string_view name, ObjectKind of, QueueOptions options) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    const std::string subject = detail::subject_of(kind, name, 0);
+    check_name(name, subject);
+    return guarded(*session, "open", subject, [&] {
+        const auto opened = session->directory().open_or_create(name, kind, initializer(kind, options));
+        return std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+    });
+}
+
+StatePtr Manager::make(ObjectKind of, QueueOptions options) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    return guarded(*session, "create", std::string(detail::kind_text(kind)), [&] {
+        const heap::ObjectRef ref = session->create(kind, initializer(kind, options));
+        return std::make_shared<ObjectState>(session, ref, kind, std::string());
+    });
+}
+
+StatePtr Manager::find_existing(std::string_view name, ObjectKind of) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    return guarded(*session, "open", detail::subject_of(kind, name, 0), [&]() -> StatePtr {
+        const auto found = session->directory().find(name, kind);
+        if (!found) return nullptr;
+        return std::make_shared<ObjectState>(session, *found, kind, std::string(name));
+    });
+}
+
+std::optional<std::string> Manager::kind_of(std::string_view name) const {
+    const auto& session = realm_->session();
+    return guarded(*session, "find", "'" + std::string(name) + "'", [&]() -> std::optional<std::string> {
+        const auto found = session->directory().find_any(name);
+        if (!found) return {};
+        return std::string(detail::kind_text(found->kind));
+    });
+}
+
+std::vector<std::string> Manager::names() const {
+    const auto& session = realm_->session();
+    return guarded(*session, "list", "objects", [&] {
+        std::vector<std::string> all;
+        for (auto& entry : session->directory().list())
+            if (!entry.name.empty()) all.push_back(std::move(entry.name));
+        return all;
+    });
+}
+
+bool Manager::erase(std::string_view name) const {
+    const auto& session = realm_->session();
+    return guarded(*session, "erase", "'" + std::string(name) + "'", [&] { return session->directory().erase(name); });
+}
+
+}  // namespace muster

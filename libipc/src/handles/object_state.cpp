@@ -1,0 +1,65 @@
+#include "handles/object_state.hpp"
+
+#include <cstdio>
+
+namespace muster::detail {
+
+std::string_view kind_text(heap::Kind kind) noexcept {
+    switch (kind) {
+        case heap::Kind::dict: return "dict";
+        case heap::Kind::list: return "list";
+        case heap::Kind::queue: return "queue";
+        case heap::Kind::lock: return "lock";
+        case heap::Kind::none: break;
+    }
+    return "object";
+}
+
+std::string subject_of(heap::Kind kind, std::string_view name, std::uint32_t id) {
+    std::string text(kind_text(kind));
+    return name.empty() ? text + " #" + std::to_string(id) : text + " '" + std::string(name) + "'";
+}
+
+std::string ObjectState::subject() const { return subject_of(kind, name, ref.id); }
+
+std::string memory_text(std::uint64_t bytes) {
+    static constexpr const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    if (bytes < 1024) return std::to_string(bytes) + " bytes";
+    double value = static_cast<double>(bytes);
+    unsigned unit = 0;
+    for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f %s", value, units[unit]);
+    return text;
+}
+
+void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject, std::uint64_t bytes) {
+    const heap::Extents extents(session.segment());
+    throw Error(Errc::out_of_memory, operation, std::move(subject),
+                memory_text(bytes) + " asked, " + memory_text(extents.used_bytes()) + " of the realm's " +
+                    memory_text(session.segment().capacity()) +
+                    " in use; erase objects or give the daemon more (--memory)");
+}
+
+void throw_damaged(const char* operation, std::string subject, const char* what) {
+    throw Error(Errc::damaged, operation, std::move(subject), std::string(what) + "; `musterctl check` tells more");
+}
+
+void throw_busy(const char* operation, std::string subject) {
+    throw Error(Errc::timeout, operation, std::move(subject), "another process has been inside for too long");
+}
+
+void check_size(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit) {
+    if (size > limit)
+        throw Error(Errc::limit_exceeded, operation, state.subject(),
+                    std::string(what) + " of " + memory_text(size) + ", the limit is " + memory_text(limit));
+}
+
+const std::string& Handle::name() const noexcept { return state_->name; }
+bool Handle::same(const Handle& other) const noexcept {
+    return state_->ref == other.state_->ref &&
+           state_->session->segment().header().instance == other.state_->session->segment().header().instance;
+}
+std::string Handle::subject() const { return state_->subject(); }
+
+}  // namespace muster::detail

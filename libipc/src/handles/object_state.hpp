@@ -1,0 +1,70 @@
+// What a handle holds: its object, and its process's place in the realm. And the one place where what the segment's
+// layers throw becomes a muster::Error with the operation and the object's name.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <muster/detail/object.hpp>
+#include <muster/error.hpp>
+
+#include "session/session.hpp"
+
+namespace muster::detail {
+
+struct ObjectState {
+    std::shared_ptr<session::Session> session;
+    heap::ObjectRef ref;
+    heap::Kind kind;
+    std::string name;  // empty: anonymous, and held in the session
+
+    ObjectState(std::shared_ptr<session::Session> in, heap::ObjectRef object, heap::Kind of, std::string called)
+        : session(std::move(in)), ref(object), kind(of), name(std::move(called)) {}
+    ObjectState(const ObjectState&) = delete;
+    ObjectState& operator=(const ObjectState&) = delete;
+    ~ObjectState() {
+        if (name.empty()) session->release(ref);
+    }
+
+    const segment::Segment& segment() const noexcept { return session->segment(); }
+    heap::ObjectRep& object() const { return heap::object_at(session->segment(), ref.id); }
+    bool destroyed() const {
+        const heap::Ident ident = heap::Ident::unpack(object().ident);
+        return ident.generation != ref.generation || ident.life != heap::Life::live;
+    }
+    std::string subject() const;
+};
+
+// "dict 'totals'"
+std::string subject_of(heap::Kind kind, std::string_view name, std::uint32_t id);
+std::string_view kind_text(heap::Kind kind) noexcept;
+std::string memory_text(std::uint64_t bytes);  // "4.0 MiB"
+
+[[noreturn]] void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject,
+                                      std::uint64_t bytes);
+[[noreturn]] void throw_damaged(const char* operation, std::string subject, const char* what);
+[[noreturn]] void throw_busy(const char* operation, std::string subject);
+
+// Runs `fn`, an operation on the object, and names what it throws.
+template <typename Fn>
+decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn) {
+    try {
+        return fn();
+    } catch (const heap::Destroyed&) {
+        throw Error(Errc::destroyed, operation, state.subject());
+    } catch (const heap::OutOfMemory& missing) {
+        throw_out_of_memory(*state.session, operation, state.subject(), missing.bytes);
+    } catch (const segment::Damage& damage) {
+        throw_damaged(operation, state.subject(), damage.what);
+    } catch (const tx::Busy&) {
+        throw_busy(operation, state.subject());
+    }
+}
+
+// A new queue's bound, while nobody can see it.
+void init_queue(heap::ObjectRep& object, std::int64_t maxsize);
+
+// Throws limit_exceeded.
+void check_size(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit);
+
+}  // namespace muster::detail

@@ -1,0 +1,22 @@
+// What the copies of a Manager share: this process's session in the realm, and the private daemon if it launched one.
+#pragma once
+
+#include <memory>
+
+#include "handles/launch.hpp"
+#include "session/session.hpp"
+
+namespace muster::detail {
+
+class Realm {
+  public:
+    explicit Realm(std::shared_ptr<session::Session> attached, std::unique_ptr<PrivateDaemon> daemon = {})
+        : daemon_(std::move(daemon)), session_(std::move(attached)) {}
+    const std::shared_ptr<session::Session>& session() const noexcept { return session_; }
+
+  private:
+    std::unique_ptr<PrivateDaemon> daemon_;  // ends after the session
+    std::shared_ptr<session::Session> session_;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,51 @@
+#include "session/format.hpp"
+
+#include "containers/containers.hpp"
+#include "sync/sync.hpp"
+
+namespace muster::session {
+
+using heap::Kind;
+
+void format(const segment::Segment& segment) {
+    heap::Extents(segment).format();
+    containers::Directory(segment).format();
+    sync::Sessions(segment).format();
+}
+
+std::string_view kind_name(Kind kind) noexcept {
+    switch (kind) {
+        case Kind::dict: return "dict";
+        case Kind::list: return "list";
+        case Kind::queue: return "queue";
+        case Kind::lock: return "lock";
+        case Kind::none: break;
+    }
+    return "unknown";
+}
+
+// Unvalidated on purpose: one word, and nobody is waited for.
+std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind kind) {
+    const heap::ObjectRep& object = heap::object_at(segment, ref.id);
+    switch (kind) {
+        case Kind::dict: return heap::root_of<containers::TableRep>(object).size;
+        case Kind::lock: {
+            const sync::Sessions sessions(segment);
+            return sync::LockWord(const_cast<sync::LockRep&>(heap::root_of<sync::LockRep>(object)), sessions).holder() ? 1 : 0;
+        }
+        default: return 0;
+    }
+}
+
+void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
+                   const std::function<void(const char*, std::string)>& violation) {
+    if (kind == Kind::lock) return;  // one word: whatever it holds is a state of a lock
+    {
+        const heap::ObjectLock lock(segment, ref, base::Deadline::after(heap::inspection_patience));
+        lock.heap().verify([&](const char* text) { violation("I6", text); });
+    }
+    const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
+    if (kind == Kind::dict) containers::Table(segment, ref).verify(structure);
+}
+
+}  // namespace muster::session
