@@ -34,6 +34,9 @@ class Connection {
     // After `broken`: did the peer surely not read the end of the message queued there?
     bool unread_by_peer(std::uint64_t end) const noexcept;
 
+    // For poll(), by who waits for it and for other things; nothing else is to be done with it.
+    int descriptor() const noexcept { return fd_.get(); }
+
     // The descriptors that came since the last take.
     std::vector<base::UniqueFd> take_descriptors() noexcept { return std::move(descriptors_); }
 
