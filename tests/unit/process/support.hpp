@@ -74,6 +74,11 @@ class Channel {
             return std::nullopt;
         return value;
     }
+    // In a child: not to hold open what the test process wants to close.
+    void close_all_others() const {
+        for (int fd = 3; fd < 1024; ++fd)
+            if (fd != read_.get() && fd != write_.get()) ::close(fd);
+    }
 
   private:
     muster::base::UniqueFd read_, write_;
