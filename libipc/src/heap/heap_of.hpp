@@ -43,7 +43,8 @@ static_assert(class_of(largest_class) == class_count - 1 && class_size(class_cou
 struct ExtentHeader {
     Cell<std::uint64_t> next, prev;  // neighbours in the heap's list
     Cell<std::uint64_t> bytes;       // of the whole extent
-    std::uint64_t reserved[5];
+    Cell<std::uint64_t> reserved_bytes;  // of it backed by memory
+    std::uint64_t reserved[4];
 };
 static_assert(sizeof(ExtentHeader) == 64);
 

@@ -1,0 +1,240 @@
+#include "service/store/store.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
+
+#include "service/server/call.hpp"
+
+namespace muster::service {
+namespace {
+
+constexpr std::string_view label_prefix = "realm:";
+
+std::string label_of(uid_t uid) { return std::string(label_prefix) + std::to_string(uid); }
+std::string name_of(uid_t uid) { return "uid-" + std::to_string(uid); }
+
+std::optional<uid_t> uid_of(std::string_view label) {
+    if (!label.starts_with(label_prefix)) return std::nullopt;
+    label.remove_prefix(label_prefix.size());
+    uid_t uid = 0;
+    const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), uid);
+    if (error != std::errc() || end != label.data() + label.size()) return std::nullopt;
+    return uid;
+}
+
+}  // namespace
+
+Store::Store(StoreOptions options, StoreOutside& outside) : options_(options), outside_(outside) {}
+Store::~Store() = default;
+
+Store::Holding* Store::find(uid_t realm) noexcept {
+    const auto found = realms_.find(realm);
+    return found == realms_.end() ? nullptr : &found->second;
+}
+
+void Store::quarantine(Holding& holding, const std::string& reason) {
+    if (holding.damaged) return;
+    holding.damaged = reason;
+    spdlog::error("realm {} is damaged and quarantined: {}", holding.name, reason);
+}
+
+// Work on a realm that may turn out damaged.
+template <typename Work>
+auto Store::guarded(Holding& holding, Work&& work) {
+    try {
+        return work(*holding.realm);
+    } catch (const Error& error) {
+        if (error.errc() == Errc::damaged) quarantine(holding, error.what());
+        throw;
+    }
+}
+
+session::Realm& Store::sound(uid_t realm) {
+    Holding* holding = find(realm);
+    if (!holding)
+        throw Error(Errc::no_such_object, "open", "realm " + name_of(realm), "nobody has attached yet");
+    if (holding->damaged) throw Error(Errc::damaged, "open", "realm " + holding->name, *holding->damaged);
+    return *holding->realm;
+}
+
+void Store::adopt(const std::string& label, base::UniqueFd memfd) {
+    const auto uid = uid_of(label);
+    if (!uid) {
+        spdlog::warn("memory '{}' is kept for nobody", label);
+        return;
+    }
+    Holding& holding = realms_[*uid];
+    holding.name = name_of(*uid);
+    try {
+        holding.realm.emplace(session::Realm::adopt(std::move(memfd), holding.name));
+        guarded(holding, [](session::Realm& realm) { return realm.reclaim_dead({}); });
+    } catch (const std::exception& error) {
+        quarantine(holding, error.what());
+    }
+}
+
+AttachReply Store::attach(uid_t caller) {
+    const uid_t owner = realm_of(caller);
+    if (!find(owner)) {
+        Holding fresh;
+        fresh.name = name_of(owner);
+        fresh.realm.emplace(session::Realm::create(fresh.name, options_.memory));
+        outside_.keep_memory(label_of(owner), fresh.realm->memfd());
+        spdlog::info("realm {} created, {} MiB", fresh.name, options_.memory >> 20);
+        realms_.emplace(owner, std::move(fresh));
+    }
+    session::Realm& realm = sound(owner);
+    return {realm.name(), realm.instance(), realm.memory().capacity, realm.memfd()};
+}
+
+void Store::bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t generation,
+                 const std::string& name) {
+    const auto refuse = [&](const char* reason) {
+        return CallError("io.muster.service.NoSuchSession", {{"session", index}, {"reason", reason}});
+    };
+    const uid_t owner = realm_of(caller);
+    session::Realm& realm = sound(owner);
+    // The pidfd first: the slot is looked at while the process is held, so its pid cannot have been reused.
+    base::UniqueFd pidfd = open_pidfd(pid);
+    if (!pidfd) throw refuse("the process has ended");
+    if (!realm.session_is(index, generation, pid))
+        throw refuse("the slot does not carry your pid and this generation");
+    for (auto& [token, bound] : bound_) {
+        if (bound.realm != owner || bound.index != index || bound.generation != generation) continue;
+        if (!name.empty()) bound.name = name;
+        return;
+    }
+    if (bound_.size() >= options_.sessions)
+        throw CallError("io.muster.service.LimitExceeded",
+                        {{"what", "sessions"}, {"limit", options_.sessions}});
+    const std::uint64_t token = ++last_token_;
+    const auto added =
+        bound_.emplace(token, Bound{owner, index, generation, pid, name, std::move(pidfd)}).first;
+    outside_.watch_session(token, added->second.pidfd.get());
+}
+
+void Store::session_gone(std::uint64_t token) {
+    const auto found = bound_.find(token);
+    if (found == bound_.end()) return;
+    const Deferred what{found->second.realm, found->second.index, found->second.generation};
+    outside_.unwatch_session(token);
+    bound_.erase(found);
+    reclaim(what);
+}
+
+void Store::reclaim(const Deferred& what) {
+    Holding* holding = find(what.realm);
+    if (!holding || !holding->realm || holding->damaged) return;
+    try {
+        const auto report = guarded(
+            *holding, [&](session::Realm& realm) { return realm.reclaim(what.index, what.generation); });
+        if (report.deferred) deferred_.push_back(what);
+        if (report.locks_released + report.transactions_rolled_back > 0)
+            spdlog::info("realm {}: session {} died: {} locks released, {} transactions rolled back",
+                         holding->name, what.index, report.locks_released, report.transactions_rolled_back);
+    } catch (const std::exception& error) {
+        spdlog::error("realm {}: session {} could not be cleaned up: {}", holding->name, what.index,
+                      error.what());
+    }
+}
+
+void Store::retry() {
+    const auto again = std::move(deferred_);
+    deferred_.clear();
+    for (const Deferred& what : again) reclaim(what);
+}
+
+void Store::sweep() {
+    for (auto& [uid, holding] : realms_) {
+        if (!holding.realm || holding.damaged) continue;
+        try {
+            std::vector<std::uint32_t> spare;
+            for (auto bound = bound_.begin(); bound != bound_.end();) {
+                const auto current = bound++;
+                const Bound& session = current->second;
+                if (session.realm != uid) continue;
+                if (holding.realm->session_is(session.index, session.generation, session.pid)) {
+                    spare.push_back(session.index);
+                } else {  // given back by a process that lives on
+                    outside_.unwatch_session(current->first);
+                    bound_.erase(current);
+                }
+            }
+            guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
+        } catch (const std::exception& error) {
+            spdlog::error("realm {}: the sweep for dead sessions failed: {}", holding.name, error.what());
+        }
+    }
+}
+
+std::vector<SessionView> Store::sessions(uid_t caller) const {
+    std::vector<SessionView> result;
+    for (const auto& [uid, holding] : realms_) {
+        if ((caller != 0 && realm_of(caller) != uid) || !holding.realm || holding.damaged) continue;
+        for (const session::SessionInfo& info : holding.realm->sessions()) {
+            SessionView view{info, uid, "", false};
+            for (const auto& [token, bound] : bound_) {
+                if (bound.realm != uid || bound.index != info.index || bound.generation != info.generation)
+                    continue;
+                view.name = bound.name;
+                view.registered = true;
+            }
+            result.push_back(std::move(view));
+        }
+    }
+    return result;
+}
+
+std::vector<RealmView> Store::realms(uid_t caller) const {
+    std::vector<RealmView> result;
+    for (const auto& [uid, holding] : realms_) {
+        if (caller != 0 && realm_of(caller) != uid) continue;
+        RealmView view;
+        view.uid = uid;
+        view.name = holding.name;
+        view.damaged = holding.damaged;
+        if (holding.realm && !holding.damaged) {
+            try {
+                view.instance = holding.realm->instance();
+                view.memory = holding.realm->memory();
+                view.sessions = holding.realm->session_count();
+                view.objects = holding.realm->object_count();
+            } catch (const Error& error) {
+                view.damaged = error.what();
+            }
+        }
+        result.push_back(std::move(view));
+    }
+    return result;
+}
+
+std::vector<session::ObjectInfo> Store::objects(uid_t caller) {
+    if (!find(realm_of(caller))) return {};
+    session::Realm& realm = sound(realm_of(caller));
+    return guarded(*find(realm_of(caller)), [&](session::Realm&) { return realm.objects(); });
+}
+
+void Store::erase(uid_t caller, const std::string& name) {
+    Holding* holding = find(realm_of(caller));
+    if (!holding) throw Error(Errc::no_such_object, "erase", name);
+    sound(realm_of(caller));
+    guarded(*holding, [&](session::Realm& realm) { realm.erase(name); });
+}
+
+// A violation is looked at twice: the second look is not taken in by something that changed during the first.
+session::CheckReport Store::check(uid_t caller) {
+    Holding* holding = find(realm_of(caller));
+    if (!holding) return {};
+    if (!holding->realm) return {{{"layout", "", *holding->damaged}}, 0, 0};
+    auto report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
+    if (report.violations.empty()) return report;
+    report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
+    if (!report.violations.empty())
+        quarantine(*holding, report.violations[0].invariant + ": " + report.violations[0].text);
+    return report;
+}
+
+}  // namespace muster::service

@@ -1,0 +1,122 @@
+// The realms: whose memory is whose, who is attached, and cleaning up after the dead.
+//
+// A realm is made at the first attach of its uid and its memfd given to the keeper before anybody gets it, so
+// that the next service adopts it with everything in it. A realm that is found damaged is quarantined: nobody
+// new attaches, it shows in the status, the daemon goes on. Everything here answers within a few lock
+// patiences (session/realm.hpp).
+//
+// Thread safety: the service's one thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/base.hpp"
+#include "link/messages.hpp"
+#include "service/server/peer.hpp"
+#include "session/realm.hpp"
+
+namespace muster::service {
+
+class StoreOutside {
+  public:
+    virtual ~StoreOutside() = default;
+    virtual void keep_memory(const std::string& label, int memfd) = 0;
+    // Call Store::session_gone(token) when this pidfd becomes readable; it stays open until
+    // unwatch_session(token).
+    virtual void watch_session(std::uint64_t token, int pidfd) = 0;
+    virtual void unwatch_session(std::uint64_t token) = 0;
+};
+
+struct StoreOptions {
+    std::uint64_t memory = 1 << 30;  // capacity of a new realm
+    std::optional<uid_t> only_uid;   // one realm for all who are let in: its owner's
+    std::size_t sessions = 4096;     // registered ones, of everybody
+};
+
+struct AttachReply {
+    std::string realm, instance;
+    std::uint64_t capacity = 0;
+    int memfd = -1;  // stays the store's
+};
+
+struct SessionView {
+    session::SessionInfo info;
+    uid_t uid = 0;
+    std::string name;
+    bool registered = false;
+};
+
+struct RealmView {
+    uid_t uid = 0;
+    std::string name, instance;
+    session::MemoryUse memory;
+    std::uint32_t sessions = 0, objects = 0;
+    std::optional<std::string> damaged;
+};
+
+class Store {
+  public:
+    Store(StoreOptions options, StoreOutside& outside);
+    ~Store();
+
+    // A memfd that the keeper held for the old service.
+    void adopt(const std::string& label, base::UniqueFd memfd);
+
+    AttachReply attach(uid_t caller);
+    // Throws CallError NoSuchSession, LimitExceeded. Idempotent.
+    void bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t generation,
+              const std::string& name);
+    void session_gone(std::uint64_t token);
+
+    std::vector<SessionView> sessions(uid_t caller) const;  // root: of every realm
+    std::vector<RealmView> realms(uid_t caller) const;
+    std::vector<session::ObjectInfo> objects(uid_t caller);
+    void erase(uid_t caller, const std::string& name);
+    session::CheckReport check(uid_t caller);
+
+    // Once a second: reclaims sessions whose processes are gone unnoticed, and what was deferred.
+    void sweep();
+    // Deferred work wants retry() soon.
+    bool wants_retry() const noexcept { return !deferred_.empty(); }
+    void retry();
+
+  private:
+    struct Holding {
+        std::string name;
+        std::optional<session::Realm> realm;  // absent when it could not even be adopted
+        std::optional<std::string> damaged;
+    };
+    struct Bound {
+        uid_t realm;
+        std::uint32_t index, generation;
+        pid_t pid;
+        std::string name;
+        base::UniqueFd pidfd;
+    };
+    struct Deferred {
+        uid_t realm;
+        std::uint32_t index, generation;
+    };
+
+    uid_t realm_of(uid_t caller) const noexcept { return options_.only_uid.value_or(caller); }
+    Holding* find(uid_t realm) noexcept;
+    session::Realm& sound(uid_t realm);  // throws Error(damaged, no_such_object)
+    void quarantine(Holding& holding, const std::string& reason);
+    void reclaim(const Deferred& what);
+    template <typename Work>
+    auto guarded(Holding& holding, Work&& work);
+
+    StoreOptions options_;
+    StoreOutside& outside_;
+    std::map<uid_t, Holding> realms_;
+    std::map<std::uint64_t, Bound> bound_;
+    std::vector<Deferred> deferred_;
+    std::uint64_t last_token_ = 0;
+};
+
+}  // namespace muster::service
