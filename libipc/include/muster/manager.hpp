@@ -95,6 +95,10 @@ class Manager {
     // Starts a program under the daemon. Throws start_failed, whose detail names the step.
     SpawnedProcess spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {}) const;
 
+    // The processes that the daemon knows, in order of their start; with `all` also those that have ended, as far back as
+    // its history goes. Throws unreachable.
+    std::vector<ProcessInfo> processes(bool all = false) const;
+
     explicit Manager(std::shared_ptr<detail::Realm> realm) noexcept : realm_(std::move(realm)) {}
 
   private:

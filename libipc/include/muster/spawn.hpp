@@ -25,6 +25,16 @@ struct SpawnOptions {
     std::optional<std::chrono::milliseconds> grace = {};  // from stop()'s SIGTERM to SIGKILL; none: the daemon's default
 };
 
+// What the daemon knows of a process: one that it started, or one that a program forked itself (muster::Process).
+struct ProcessInfo {
+    std::uint64_t id = 0;
+    std::string name;
+    pid_t pid = 0, ppid = 0;
+    bool forked = false;
+    std::string state;            // "starting", "running", "stopping", "exited", "failed"
+    std::optional<int> exitcode;  // none while it runs, or when nobody knows; N; -SIGNAL
+};
+
 // Cheap to copy. Thread safety: any thread may call anything. Calls go to the daemon; they throw unreachable when it
 // does not answer, no_such_process when it has forgotten the process (its history is bounded).
 class SpawnedProcess {

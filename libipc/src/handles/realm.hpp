@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "handles/launch.hpp"
+#include "process/process.hpp"
 #include "session/session.hpp"
 
 namespace muster::detail {
@@ -11,7 +12,9 @@ namespace muster::detail {
 class Realm {
   public:
     explicit Realm(std::shared_ptr<session::Session> attached, std::unique_ptr<PrivateDaemon> daemon = {})
-        : daemon_(std::move(daemon)), session_(std::move(attached)) {}
+        : daemon_(std::move(daemon)), session_(std::move(attached)) {
+        process::announce_to(session_->address());  // of what muster::Process forks
+    }
     const std::shared_ptr<session::Session>& session() const noexcept { return session_; }
 
   private:

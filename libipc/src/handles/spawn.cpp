@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -77,6 +78,21 @@ std::string selector(std::uint64_t id) { return "#" + std::to_string(id); }
 base::Deadline soon() { return base::Deadline::after(session::Control::default_patience); }
 
 }  // namespace
+
+std::vector<ProcessInfo> Manager::processes(bool all) const {
+    const json reply = realm_->session()->control().call("io.muster.processes.List", {{"all", all}}, soon());
+    std::vector<ProcessInfo> found;
+    for (const json& process : reply.at("processes"))
+        found.push_back({.id = process.at("id").get<std::uint64_t>(),
+                         .name = process.at("name").get<std::string>(),
+                         .pid = process.at("pid").get<pid_t>(),
+                         .ppid = process.at("ppid").get<pid_t>(),
+                         .forked = process.at("kind") == "forked",
+                         .state = process.at("state").get<std::string>(),
+                         .exitcode = code_of(process)});
+    std::sort(found.begin(), found.end(), [](const ProcessInfo& a, const ProcessInfo& b) { return a.id < b.id; });
+    return found;
+}
 
 bool SpawnedProcess::is_alive() const {
     return !ended(ask(*realm_, "List", {{"select", selector(id_)}, {"all", true}}, soon()));
