@@ -73,21 +73,30 @@ Extent Extents::acquire(std::uint64_t bytes, std::uint32_t owner) {
         if (page >= page_count_) throw segment::Damage{"page table: list of free blocks"};
         Tx tx(segment_, domain_);
         unlink_free(tx, page, found);
-        while (found > wanted) {  // keep the lower half, free the upper one
+        // Keep the first `pages`; free what follows, in the halves that it consists of.
+        std::uint64_t at = page, keep = pages;
+        while (keep < std::uint64_t{1} << found) {
             --found;
-            push_free(tx, page + (std::uint64_t{1} << found), found);
+            const std::uint64_t half = std::uint64_t{1} << found;
+            if (keep <= half) {
+                push_free(tx, at + half, found);
+            } else {
+                at += half;
+                keep -= half;
+            }
         }
+        tx.set(pages_[page].next, static_cast<std::uint32_t>(pages));
         tx.set(pages_[page].owner, owner);
-        tx.set(pages_[page].info, info(PageState::extent, wanted));
-        const std::uint64_t used = roots_.pages_used + (std::uint64_t{1} << wanted);
+        tx.set(pages_[page].info, info(PageState::extent, 0));
+        const std::uint64_t used = roots_.pages_used + pages;
         tx.set(roots_.pages_used, used);
         if (used > roots_.high_water) tx.set(roots_.high_water, used);
         tx.commit();
     }
     // I7. Outside the transaction: this may take its time. Dying here leaves an extent that its owner does not know
     // of, which is found by its tag (I6).
-    const Extent extent{offset_of(page), segment::page_size << wanted, owner};
-    if (!segment_.reserve(extent.offset, pages * segment::page_size)) {
+    const Extent extent{offset_of(page), pages * segment::page_size, owner};
+    if (!segment_.reserve(extent.offset, extent.bytes)) {
         give_back(extent.offset, owner);
         return {};
     }
@@ -102,10 +111,17 @@ void Extents::give_back(std::uint64_t offset, std::uint32_t owner) {
     // First the memory, then the extent: the other way round its next owner's data would be lost.
     segment_.release(offset, bytes);
     tx::DomainLock lock(segment_, domain_, base::Deadline::never());
-    const unsigned at_order = order(page);
     Tx tx(segment_, domain_);
-    tx.set(roots_.pages_used, roots_.pages_used - (std::uint64_t{1} << at_order));
-    free_block(tx, page, at_order);
+    const std::uint64_t pages = bytes / segment::page_size;
+    tx.set(roots_.pages_used, roots_.pages_used - pages);
+    tx.set(pages_[page].info, info(PageState::interior, 0));
+    // An extent begins where a block of its size class did: as many aligned blocks as its size has bits.
+    for (std::uint64_t at = page, left = pages; left != 0;) {
+        const auto block = static_cast<unsigned>(std::bit_width(left) - 1);
+        free_block(tx, at, block);
+        at += std::uint64_t{1} << block;
+        left -= std::uint64_t{1} << block;
+    }
     tx.commit();
 }
 
@@ -113,8 +129,9 @@ std::uint64_t Extents::bytes_at(std::uint64_t offset) const noexcept {
     const std::uint64_t data = segment_.regions().data;
     if (offset < data || (offset - data) % segment::page_size != 0) return 0;
     const std::uint64_t page = (offset - data) / segment::page_size;
-    if (page >= page_count_ || state(page) != PageState::extent || order(page) > max_order) return 0;
-    return segment::page_size << order(page);
+    if (page >= page_count_ || state(page) != PageState::extent) return 0;
+    const std::uint64_t pages = pages_[page].next;
+    return pages <= page_count_ - page ? pages * segment::page_size : 0;
 }
 
 }  // namespace muster::heap

@@ -1,4 +1,5 @@
-// Extents: runs of pages, each owned by one object; a buddy allocator in the segment's own domain.
+// Extents: runs of pages, each owned by one object; a buddy allocator in the segment's own domain. An extent has as many
+// pages as were asked for: what is left of its block is free again at once.
 //
 // Invariants kept here: I6 (an extent carries its owner in the page table, so that a crash between this domain and
 // the owner's can be mended), I7 (pages are reserved before they are handed out).
@@ -21,9 +22,10 @@ inline constexpr unsigned max_order = 28;  // 1 TiB of pages
 
 // One page of the data region. Only the first page of a block (free or extent) has a meaning.
 struct PageRep {
-    Cell<std::uint32_t> next, prev;  // free: neighbours in the list of its order, page index + 1; 0 = none
-    Cell<std::uint32_t> owner;       // extent: the object's id
-    Cell<std::uint32_t> info;        // state | order << 8
+    Cell<std::uint32_t> next;   // free: next in the list of its order, page index + 1, 0 = none; extent: its pages
+    Cell<std::uint32_t> prev;   // free: the one before
+    Cell<std::uint32_t> owner;  // extent: the object's id
+    Cell<std::uint32_t> info;   // state | order << 8 (of a free block)
 };
 static_assert(sizeof(PageRep) == segment::page_entry_size);
 
@@ -59,9 +61,9 @@ class Extents {
     template <typename Fn>
     void for_each(Fn&& fn) const {
         tx::DomainLock lock(segment_, domain_, base::Deadline::never());
-        walk([&](std::uint64_t page, PageState state, unsigned order) {
+        walk([&](std::uint64_t page, PageState state, unsigned, std::uint64_t pages) {
             if (state == PageState::extent)
-                fn(Extent{offset_of(page), segment::page_size << order, pages_[page].owner.get()});
+                fn(Extent{offset_of(page), pages * segment::page_size, pages_[page].owner.get()});
         });
     }
     // One whole extent's size, 0 when no extent begins there. Unlocked: for the owner, who holds its own lock.
@@ -92,11 +94,12 @@ class Extents {
         for (std::uint64_t page = 0; page < page_count_;) {
             const PageState s = state(page);
             const unsigned o = order(page);
-            if ((s != PageState::free && s != PageState::extent) || o > max_order ||
-                (std::uint64_t{1} << o) > page_count_ - page)
+            if ((s != PageState::free && s != PageState::extent) || o > max_order)
                 throw segment::Damage{"page table: not the start of a block"};
-            fn(page, s, o);
-            page += std::uint64_t{1} << o;
+            const std::uint64_t pages = s == PageState::free ? std::uint64_t{1} << o : pages_[page].next.get();
+            if (pages == 0 || pages > page_count_ - page) throw segment::Damage{"page table: size of a block"};
+            fn(page, s, o, pages);
+            page += pages;
         }
     }
 
@@ -111,9 +114,9 @@ template <typename Fn>
 std::uint64_t Extents::verify(Fn&& violation) const {
     tx::DomainLock lock(segment_, domain_, base::Deadline::never());
     std::uint64_t used = 0, extents = 0, free_blocks = 0, listed = 0;
-    walk([&](std::uint64_t page, PageState s, unsigned o) {
+    walk([&](std::uint64_t page, PageState s, unsigned, std::uint64_t pages) {
         if (s == PageState::extent) {
-            used += std::uint64_t{1} << o;
+            used += pages;
             ++extents;
             if (pages_[page].owner == 0) violation("extent without an owner");
         } else {

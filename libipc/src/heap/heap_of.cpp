@@ -69,7 +69,7 @@ void Heap::unlink(Tx& tx, Cell<std::uint64_t>& list, std::uint64_t extent) {
 std::uint64_t Heap::allocate_large(Tx& tx, std::uint64_t size) {
     const std::uint64_t wanted = size + sizeof(ExtentHeader);
     for (std::uint64_t at = rep_.spare; at != 0; at = header(at).next) {
-        if (header(at).reserved_bytes < wanted || header(at).bytes > wanted * 2 + body_bytes) continue;
+        if (header(at).bytes < wanted || header(at).bytes > wanted * 2 + body_bytes) continue;
         unlink(tx, rep_.spare, at);
         link(tx, rep_.extents, at);
         tx.set(rep_.spare_bytes, rep_.spare_bytes - header(at).bytes);
@@ -115,7 +115,6 @@ void Heap::make_body() {
     Tx::init(body.header.next, 0);
     Tx::init(body.header.prev, 0);
     Tx::init(body.header.bytes, extent.bytes);
-    Tx::init(body.header.reserved_bytes, extent.bytes);
     for (Cell<std::uint64_t>& list : body.free_lists) Tx::init(list, 0);
     Tx::init(rep_.body, extent.offset);
     Tx::init(rep_.extents, 0);
@@ -143,8 +142,6 @@ void Heap::grow(std::uint64_t bytes) {
     if (extent.offset == 0) throw OutOfMemory{bytes};
     ExtentHeader& fresh = header(extent.offset);
     Tx::init(fresh.bytes, extent.bytes);
-    const std::uint64_t backed = large ? (ask + segment::page_size - 1) / segment::page_size * segment::page_size : 0;
-    Tx::init(fresh.reserved_bytes, large ? backed : ask);
     Tx tx(segment_, object_.domain);
     tx.set(rep_.bytes, rep_.bytes + extent.bytes);
     if (large) {
@@ -162,7 +159,7 @@ void Heap::grow(std::uint64_t bytes) {
             tx.set(list, rep_.cursor);
         }
         tx.set(rep_.cursor, extent.offset + sizeof(ExtentHeader));
-        tx.set(rep_.end, extent.offset + ask / 16 * 16);
+        tx.set(rep_.end, extent.offset + extent.bytes);
     }
     tx.commit();
 }

@@ -43,8 +43,7 @@ static_assert(class_of(largest_class) == class_count - 1 && class_size(class_cou
 struct ExtentHeader {
     Cell<std::uint64_t> next, prev;  // neighbours in the heap's list
     Cell<std::uint64_t> bytes;       // of the whole extent
-    Cell<std::uint64_t> reserved_bytes;  // of it backed by memory
-    std::uint64_t reserved[4];
+    std::uint64_t reserved[5];
 };
 static_assert(sizeof(ExtentHeader) == 64);
 
