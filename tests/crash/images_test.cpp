@@ -1,0 +1,28 @@
+// Every mutating operation, dead at every instruction.
+#include <catch2/catch.hpp>
+
+#include <iostream>
+
+#include "crash/examine.hpp"
+#include "support/skip.hpp"
+
+using namespace muster::test;
+
+namespace {
+
+void examine_all(const std::vector<Operation>& operations) {
+    if (const std::string reason = no_trace_here(); !reason.empty()) skip(reason);
+    for (const Operation& operation : operations) {
+        const Examination examination = examine(operation);
+        std::cout << examination << '\n';
+        for (const std::string& failure : examination.failures) FAIL_CHECK(operation.name << ": " << failure);
+        CHECK(examination.images > 1);
+        CHECK(examination.instructions > 0);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("the extent table is whole after a death at any instruction") { examine_all(extent_operations()); }
+TEST_CASE("a heap is whole after a death at any instruction") { examine_all(heap_operations()); }
+TEST_CASE("the directory is whole after a death at any instruction") { examine_all(directory_operations()); }

@@ -1,0 +1,25 @@
+// The mutating operations under crash test, one row each: how to get there, what is done, what can be seen of it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "segment/segment.hpp"
+
+namespace muster::test {
+
+struct Operation {
+    std::string name;  // "heap: allocate small": area, operation, variant
+    std::function<void(const segment::Segment&)> setup;  // on a fresh segment: the state before
+    std::function<void(const segment::Segment&)> run;
+    // Everything that users can see of it, and what it occupies, as text. Locks what it needs.
+    std::function<std::string(const segment::Segment&)> contents;
+    bool owned = true;  // every extent belongs to an object's heap, before and after
+};
+
+std::vector<Operation> extent_operations();
+std::vector<Operation> heap_operations();
+std::vector<Operation> directory_operations();
+
+}  // namespace muster::test

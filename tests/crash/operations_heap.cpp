@@ -1,0 +1,166 @@
+#include "containers/directory.hpp"
+#include "crash/operations.hpp"
+#include "support/temp_segment.hpp"
+
+namespace muster::test {
+namespace {
+
+using containers::Directory;
+using heap::Heap;
+using heap::Kind;
+using heap::ObjectLock;
+using heap::ObjectRef;
+using segment::Segment;
+using tx::Tx;
+
+constexpr ObjectRef subject{1, 1};  // the first object of a fresh segment
+constexpr std::uint64_t small = 100, large = 50'000;
+
+// The subject's root, as these tests use it: blocks that it holds.
+struct RootRep {
+    tx::Cell<std::uint64_t> blocks[8];
+};
+
+RootRep& root(const ObjectLock& lock) { return heap::root_of<RootRep>(lock.object()); }
+
+void make_subject(const Segment& segment) { Directory(segment).create(Kind::dict, 0u); }
+
+void allocate(const Segment& segment, std::size_t index, std::uint64_t size) {
+    ObjectLock lock(segment, subject);
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) { tx.set(root(lock).blocks[index], heap.allocate(tx, size)); });
+}
+
+void free(const Segment& segment, std::size_t index, std::uint64_t size) {
+    ObjectLock lock(segment, subject);
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) {
+        const std::uint64_t block = root(lock).blocks[index];
+        tx.set(root(lock).blocks[index], 0);
+        heap.free(tx, block, size);
+    });
+}
+
+void reset(const Segment& segment) {
+    ObjectLock lock(segment, subject);
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) {
+        for (auto& block : root(lock).blocks) tx.set(block, 0);
+        heap.reset(tx);
+    });
+}
+
+// Which blocks are held, and what the heap says is handed out. Where a block lies is the heap's own affair, but two
+// of them must not be at one place.
+std::string blocks_of(const ObjectLock& lock) {
+    std::string text;
+    for (std::size_t i = 0; i < 8; ++i) {
+        const std::uint64_t block = root(lock).blocks[i];
+        text += block != 0 ? 'x' : '.';
+        for (std::size_t j = 0; j < i; ++j)
+            if (block != 0 && block == root(lock).blocks[j]) text += " twice ";
+    }
+    return text + ", live " + std::to_string(lock.heap().live_bytes());
+}
+
+std::string blocks(const Segment& segment) { return blocks_of(ObjectLock(segment, subject)); }
+
+std::string bytes(const Segment& segment) {
+    const ObjectLock lock(segment, subject);
+    return blocks_of(lock) + ", bytes " + std::to_string(lock.heap().bytes());
+}
+
+}  // namespace
+
+std::vector<Operation> heap_operations() {
+    std::vector<Operation> all;
+    all.push_back({"heap: allocate small, fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks});
+    all.push_back({"heap: allocate small, freed memory",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, small);
+                       allocate(s, 1, small);
+                       free(s, 0, small);
+                       free(s, 1, small);
+                   },
+                   [](const Segment& s) { allocate(s, 2, small); }, blocks});
+    all.push_back({"heap: allocate small, heap grows",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, 3000);
+                   },
+                   [](const Segment& s) { allocate(s, 1, 3000); }, blocks});
+    all.push_back({"heap: allocate large", make_subject, [](const Segment& s) { allocate(s, 0, large); }, blocks});
+    all.push_back({"heap: allocate large, spare extent",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, large);
+                       allocate(s, 1, large);
+                       free(s, 0, large);
+                       free(s, 1, large);
+                   },
+                   [](const Segment& s) { allocate(s, 2, large); }, blocks});
+    all.push_back({"heap: free small",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, small);
+                       allocate(s, 1, small);
+                       free(s, 1, small);
+                   },
+                   [](const Segment& s) { free(s, 0, small); }, blocks});
+    all.push_back({"heap: free large",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       for (std::size_t i = 0; i < 3; ++i) allocate(s, i, large);
+                   },
+                   [](const Segment& s) { free(s, 1, large); }, blocks});
+    all.push_back({"heap: trim",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, large);
+                       free(s, 0, large);
+                   },
+                   [](const Segment& s) {
+                       ObjectLock lock(s, subject);
+                       lock.heap().trim();
+                   },
+                   bytes});
+    all.push_back({"heap: reset and collect",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, small);
+                       allocate(s, 1, 4000);
+                       allocate(s, 2, large);
+                   },
+                   reset, blocks});
+    return all;
+}
+
+std::vector<Operation> extent_operations() {
+    // For an object that is not there: the directory would take it back.
+    static constexpr std::uint32_t owner = 7;
+    const auto extents = [](const Segment& s) {
+        std::string text;
+        heap::Extents(s).for_each([&](const heap::Extent& extent) {
+            text += std::to_string(extent.offset) + "+" + std::to_string(extent.bytes) + " ";
+        });
+        return text;
+    };
+    std::vector<Operation> all;
+    all.push_back({"extents: acquire", [](const Segment& s) { make_subject(s); },
+                   [](const Segment& s) { heap::Extents(s).acquire(20'000, owner); }, extents, false});
+    all.push_back({"extents: give back",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       heap::Extents(s).acquire(20'000, owner);
+                       heap::Extents(s).acquire(20'000, owner);
+                   },
+                   [](const Segment& s) {
+                       std::uint64_t last = 0;
+                       heap::Extents(s).for_each([&](const heap::Extent& extent) {
+                           if (extent.owner == owner) last = extent.offset;
+                       });
+                       heap::Extents(s).give_back(last, owner);
+                   },
+                   extents, false});
+    return all;
+}
+
+}  // namespace muster::test
