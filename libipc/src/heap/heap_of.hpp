@@ -70,6 +70,8 @@ class Heap {
     // What a block of `size` really holds: growing within it needs no new block.
     static std::uint64_t usable(std::uint64_t size) noexcept;
 
+    class Run;
+
     // Every block at once: back to the empty body. The container clears its own roots in the same Tx.
     void reset(Tx& tx);
 
@@ -116,6 +118,49 @@ class Heap {
     ObjectRep& object_;
     HeapRep& rep_;
     std::uint32_t id_;
+};
+
+// Many blocks in one Tx for few log entries: fresh memory costs none until finish(), a used block two.
+// Between the first allocate() and finish() nothing else of the heap is called in this Tx; finish() comes before the
+// first free(). Without finish() the Tx must not be committed.
+class Heap::Run {
+  public:
+    Run(Heap& heap, Tx& tx) noexcept : heap_(heap), tx_(tx), cursor_(heap.rep_.cursor) {}
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    // As Heap::allocate.
+    std::uint64_t allocate(std::uint64_t size) {
+        if (size > largest_class) return heap_.allocate_large(tx_, size);
+        const unsigned index = class_of(size);
+        const std::uint64_t block_size = class_size(index);
+        Cell<std::uint64_t>& list = heap_.body().free_lists[index];
+        std::uint64_t block = list;
+        if (block != 0) {
+            tx_.set(list, heap_.segment_.at<Cell<std::uint64_t>>(block)->get());
+            tx_.save(heap_.segment_.at<std::uint64_t>(block));  // as in Heap::allocate
+        } else {
+            block = cursor_;
+            if (heap_.rep_.end - block < block_size) {
+                tx_.roll_back();
+                throw NeedMemory{block_size};
+            }
+            cursor_ += block_size;
+        }
+        live_ += block_size;
+        return block;
+    }
+    void finish() noexcept {
+        if (cursor_ != heap_.rep_.cursor) tx_.set(heap_.rep_.cursor, cursor_);
+        if (live_ != 0) tx_.set(heap_.rep_.live, heap_.rep_.live + live_);
+        live_ = 0;
+    }
+
+  private:
+    Heap& heap_;
+    Tx& tx_;
+    std::uint64_t cursor_;
+    std::uint64_t live_ = 0;  // of small blocks; large ones are counted at once
 };
 
 template <typename Fn>
