@@ -2,4 +2,5 @@
 #pragma once
 
 #include "containers/directory.hpp"
+#include "containers/sequence.hpp"
 #include "containers/table.hpp"

@@ -1,0 +1,101 @@
+// The representation of a list: byte strings by index, in a tree (sequence_tree.hpp).
+//
+// Access, append, insert and erase anywhere are O(log n); what rearranges many items (splice, sort, reverse) builds a
+// second tree of the same items and swaps the two with one small Tx. Every change is atomic, of any size. Items behind
+// the size (`surplus`) and the second tree (`spare`) belong to a change that is under way, or whose author died:
+// the next change drops them first, in bounded steps.
+//
+// Changes take the object's lock, so that a caller can do several as one; reads lock nothing unless writers keep getting
+// in between, and may also be called by the lock's holder. Indices are 0..size-1: signs and clamping are the handle's.
+// Throws: heap::Destroyed, heap::OutOfMemory (the list is as before), TooManyItems, segment::Damage, tx::Busy (lock()).
+// Thread safety: any number of threads, with a lock each; a Sequence itself is constant.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include <muster/detail/object.hpp>
+
+#include "containers/audit.hpp"
+#include "containers/sequence_tree.hpp"
+
+namespace muster::containers {
+
+using heap::ObjectLock;
+using muster::detail::Strings;
+
+// In ObjectRep::root. All zero: an empty list.
+struct alignas(64) SequenceRep {
+    Cell<std::uint64_t> size;
+    Cell<std::uint64_t> surplus;  // items behind the last one: not there yet, or no longer
+    TreeRep main;                 // of size + surplus items
+    std::uint64_t reserved0[2];
+    TreeRep spare;                // nodes and leaves only, their items are not its own
+    std::uint64_t reserved1[4];
+};
+static_assert(sizeof(SequenceRep) == 128 && offsetof(SequenceRep, main) == 16 && offsetof(SequenceRep, spare) == 64);
+
+struct TooManyItems {};  // more than max_items
+
+class Sequence {
+  public:
+    Sequence(const Segment& segment, heap::ObjectRef ref);
+
+    ObjectLock lock(base::Deadline deadline = base::Deadline::never()) const { return {segment_, ref_, deadline}; }
+
+    // --- reading ---
+    std::uint64_t size() const;
+    // False, and `out` as it was: no such index.
+    bool get(std::uint64_t index, Buffer& out) const;
+    // Items [from, to) cut to what there is, all as of one moment.
+    void read(std::uint64_t from, std::uint64_t to, Strings& out) const;
+    // The first index in [from, to) whose bytes `match`, in the list as of one moment. `match` runs without a lock of
+    // ours, and possibly more often than there are items.
+    std::optional<std::uint64_t> find(std::uint64_t from, std::uint64_t to,
+                                      const std::function<bool(Bytes)>& match) const;
+    // Changes with every change of the list.
+    std::uint64_t version() const noexcept { return tx::sequence_of(object_.domain); }
+
+    // --- changing, under the lock ---
+    void push_back(ObjectLock& lock, Bytes value);
+    // Before `index`; index <= size.
+    void insert(ObjectLock& lock, std::uint64_t index, Bytes value);
+    // False: no such index; nothing has changed.
+    bool set(ObjectLock& lock, std::uint64_t index, Bytes value);
+    bool erase(ObjectLock& lock, std::uint64_t index);
+    bool pop(ObjectLock& lock, std::uint64_t index, Buffer& out);  // `out` may be changed on failure
+    void extend(ObjectLock& lock, const Strings& values);
+    // Items [from, to) give way to `values`; from <= to <= size.
+    void splice(ObjectLock& lock, std::uint64_t from, std::uint64_t to, const Strings& values);
+    // The general one. Of the list followed by `added`, item order[i] comes to stand at i; `order` is a permutation of
+    // 0..size+added-1. Then the first `keep` remain.
+    void rearrange(ObjectLock& lock, const Strings& added, std::span<const std::uint32_t> order, std::uint64_t keep);
+    void reverse(ObjectLock& lock);
+    void replace_all(ObjectLock& lock, const Strings& values);
+    void clear(ObjectLock& lock);
+
+    // One violation a line, the heap's too. Takes the lock; throws tx::Busy when it cannot have it soon.
+    void verify(const Violation& violation) const;
+
+  private:
+    Tree tree() const noexcept { return {segment_, rep_.main}; }
+    std::uint64_t total() const noexcept { return rep_.size + rep_.surplus; }
+    void check_alive() const;
+    void copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes, std::optional<std::uint64_t> sequence,
+              Strings& out) const;
+    void tidy(ObjectLock& lock) {
+        if (__builtin_expect(rep_.surplus != 0 || rep_.spare.root != 0, false)) finish_pending(lock);
+    }
+    void finish_pending(ObjectLock& lock);
+    void append_all(ObjectLock& lock, const Strings& values, bool visible);
+    void swap_trees(ObjectLock& lock, const std::uint64_t* items, std::uint64_t count, std::uint64_t keep);
+    void take(ObjectLock& lock, std::uint64_t index);
+    void give_memory_back(ObjectLock& lock);
+
+    const Segment& segment_;
+    heap::ObjectRef ref_;
+    heap::ObjectRep& object_;
+    SequenceRep& rep_;
+};
+
+}  // namespace muster::containers
