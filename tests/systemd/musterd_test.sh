@@ -46,6 +46,11 @@ nobody musterctl run --name sleeper -- sleep 1000
 sleeper=$(worker_pid sleeper)
 [[ $(inside stat -c %U "/proc/$sleeper") == nobody ]] || fail "the worker is not nobody's"
 
+step "who is not in the group is refused in one line"
+refused=0
+said=$(inside setpriv --reuid nobody --regid nogroup --clear-groups musterctl status 2>&1) || refused=$?
+[[ $refused == 4 && $said == *refused* && $(wc -l <<<"$said") == 1 ]] || fail "exit code $refused, '$said'"
+
 step "kill -9 of the service: the same keeper, the same worker"
 service=$(field service_pid)
 inside sh -c "kill -KILL $service"
@@ -57,6 +62,7 @@ is musterd.service NRestarts 0 || fail "systemd restarted the unit"
 
 step "kill -9 of the keeper: systemd starts the daemon anew, and nothing of the old one is left"
 old=$(members)
+(($(wc -w <<<"$old") >= 3)) || fail "keeper, service and worker are not in the unit's cgroup: '$old'"
 inside sh -c "kill -KILL $keeper"
 restarted() { is musterd.service NRestarts 1 && is musterd.service ActiveState active; }
 eventually 30 restarted || fail "not restarted"
@@ -66,7 +72,8 @@ for pid in $old; do [[ ! -e /proc/$pid ]] || fail "process $pid outlived the kee
 step "stop ends the workers by the keeper, and leaves nothing"
 nobody musterctl run --name sleeper -- sleep 1000
 old=$(members)
-inside systemctl stop musterd.service
+(($(wc -w <<<"$old") >= 3)) || fail "keeper, service and worker are not in the unit's cgroup: '$old'"
+inside systemctl stop musterd.socket musterd.service
 is musterd.service ActiveState inactive || fail "not inactive"
 is musterd.service Result success || fail "Result=$(property musterd.service Result)"
 [[ ! $(members) ]] || fail "left in the cgroup: $(members)"
@@ -79,6 +86,18 @@ is musterd.service ActiveState inactive || fail "started without a client"
 nobody musterctl status >/dev/null || fail "no answer by socket activation"
 is musterd.service ActiveState active || fail "not active"
 inside systemctl stop musterd.socket musterd.service
+
+step "a user's own manager runs the user's unit"
+inside systemd-run --quiet --unit=manager-of-nobody -p User=nobody -p Delegate=yes -p RuntimeDirectory=of-nobody \
+    -E XDG_RUNTIME_DIR=/run/of-nobody /lib/systemd/systemd --user --log-target=journal
+own() { inside setpriv --reuid nobody --regid nogroup --clear-groups env XDG_RUNTIME_DIR=/run/of-nobody "$@"; }
+eventually 20 own systemctl --user --quiet is-active basic.target || fail "no user manager"
+own systemctl --user start musterd.service
+[[ $(own musterctl status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["mode"])') == user ]] ||
+    fail "it is not the user's daemon that answers"
+own systemctl --user stop musterd.service
+own systemctl --user show --value -p Result musterd.service | grep -qx success || fail "it did not stop well"
+inside systemctl stop manager-of-nobody.service
 
 step "nothing failed in between"
 [[ ! $(inside systemctl list-units --failed --plain --no-legend 'musterd*') ]] || fail "failed units"
