@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <sstream>
 
 #include "harness.hpp"
 #include "keeper/proc.hpp"
@@ -251,4 +253,41 @@ TEST_CASE("two hundred children and as many failed starts leave no descriptor an
     keeper.settle();
     CHECK(open_descriptors(keeper.pid()) == before);
     CHECK(muster::keeper::children_of(keeper.pid()).size() == 1);
+}
+
+TEST_CASE("a child costs the keeper less than six KiB, and its memory is had again") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    WARN("SKIP: sanitizers have a memory of their own");
+#else
+    RunningKeeper keeper;
+    keeper.take_over();
+    const auto resident = [&] {
+        std::size_t total = 0, pages = 0;
+        std::istringstream(read_file("/proc/" + std::to_string(keeper.pid()) + "/statm")) >> total >> pages;
+        return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    };
+    auto spec = shell("");
+    spec.argv = {"sleep", "1000"};
+    spec.out.kind = link::Output::Kind::log;
+    std::uint64_t next = 1;
+    const auto round = [&](int count) {
+        const auto first = next;
+        for (int i = 0; i < count; ++i) keeper.send(link::Spawn{next++, spec, std::string(400, 'n')});
+        for (int i = 0; i < count; ++i) keeper.expect<link::Started>();
+        const auto with_all = resident();
+        for (auto id = first; id < next; ++id) keeper.send(link::Signal{id, SIGKILL, true});
+        for (int i = 0; i < count; ++i) keeper.expect<link::Exited>();
+        for (int i = 0; i < count; ++i) keeper.expect<link::SignalDone>();
+        for (auto id = first; id < next; ++id) keeper.send(link::Forget{id});
+        keeper.settle();
+        return with_all;
+    };
+    constexpr int count = 100;
+    round(10);
+    const auto before = resident();
+    const auto with_all = round(count);
+    CHECK((with_all - std::min(with_all, before)) / count < 6 * 1024);
+    for (int i = 0; i < 2; ++i) round(count);
+    CHECK(resident() < with_all + 256 * 1024);
+#endif
 }
