@@ -134,7 +134,7 @@ TEST_CASE("the socket is for its owner, in system mode for everybody") {
     CHECK(mode_of(Daemon({"--system"})) == 0666);
 }
 
-TEST_CASE("--ready-fd and --owner are for the program that starts a private daemon") {
+TEST_CASE("a ready descriptor and an owner are for the program that starts a private daemon") {
     TempDirectory directory;
     const std::string address = "unix:" + directory / "m.sock";
     const Ran ran = run({"/bin/sh", "-c",

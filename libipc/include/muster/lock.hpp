@@ -26,7 +26,8 @@ class Lock : public detail::Handle {
     }
     template <typename Clock, typename Duration>
     [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> when) {
-        return try_lock_for(when - Clock::now());
+        const auto now = Clock::now();  // compared first: the difference to a far past overflows
+        return when <= now ? try_lock() : try_lock_for(when - now);
     }
     void unlock();
 

@@ -142,7 +142,8 @@ class Process {
     }
     template <typename Clock, typename Duration>
     [[nodiscard]] bool join_until(std::chrono::time_point<Clock, Duration> when) {
-        return join_within(detail::saturated(when - Clock::now()));
+        const auto now = Clock::now();  // compared first: the difference to a far past overflows
+        return join_within(when <= now ? std::chrono::nanoseconds(0) : detail::saturated(when - now));
     }
 
     // Started and not ended (asked of the kernel now). Throws invalid_argument in a process that is not its
