@@ -54,7 +54,7 @@ def check_commands(root, name, programs):
             elif verb in ("dict", "list", "queue", "lock") and help_of([f"{programs}/musterctl", verb, below]) is None:
                 found.append(f"{name}: musterctl knows no {verb} {below}")
         known = help_of([f"{programs}/musterd"]) or ""
-        for options in re.findall(r"^(?:\$ )?musterd( .*)$", block, re.M):
+        for options in re.findall(r"^(?:\$ )?musterd( [^#\n]*)", block, re.M):
             for option in re.findall(r" (--[\w-]+)", options):
                 if option not in known:
                     found.append(f"{name}: musterd knows no {option}")

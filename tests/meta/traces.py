@@ -63,7 +63,8 @@ def files(folder):
 
 def begin(folder):
     shutil.rmtree(folder, ignore_errors=True)
-    os.mkdir(folder, 0o700)
+    os.mkdir(folder)
+    os.chmod(folder, 0o755)  # tests as another user get through
     os.mkdir(f"{folder}/run", 0o700)
 
 
