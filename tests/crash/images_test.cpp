@@ -26,3 +26,4 @@ void examine_all(const std::vector<Operation>& operations) {
 TEST_CASE("the extent table is whole after a death at any instruction") { examine_all(extent_operations()); }
 TEST_CASE("a heap is whole after a death at any instruction") { examine_all(heap_operations()); }
 TEST_CASE("the directory is whole after a death at any instruction") { examine_all(directory_operations()); }
+TEST_CASE("a dict is whole after a death at any instruction") { examine_all(dict_operations()); }

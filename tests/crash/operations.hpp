@@ -21,5 +21,6 @@ struct Operation {
 std::vector<Operation> extent_operations();
 std::vector<Operation> heap_operations();
 std::vector<Operation> directory_operations();
+std::vector<Operation> dict_operations();
 
 }  // namespace muster::test

@@ -62,6 +62,18 @@ std::string blocks_of(const ObjectLock& lock) {
 
 std::string blocks(const Segment& segment) { return blocks_of(ObjectLock(segment, subject)); }
 
+// Also what is free: for operations that do not let the heap grow.
+std::string blocks_and_room(const Segment& segment) {
+    const ObjectLock lock(segment, subject);
+    const heap::HeapRep& rep = lock.object().heap;
+    std::uint64_t room = rep.end - rep.cursor;
+    const auto& lists = segment.at<heap::BodyRep>(rep.body)->free_lists;
+    for (unsigned i = 0; i < heap::class_count; ++i)
+        for (std::uint64_t at = lists[i]; at != 0; at = *segment.at<tx::Cell<std::uint64_t>>(at))
+            room += heap::class_size(i);
+    return blocks_of(lock) + ", room " + std::to_string(room);
+}
+
 std::string bytes(const Segment& segment) {
     const ObjectLock lock(segment, subject);
     return blocks_of(lock) + ", bytes " + std::to_string(lock.heap().bytes());
@@ -71,7 +83,7 @@ std::string bytes(const Segment& segment) {
 
 std::vector<Operation> heap_operations() {
     std::vector<Operation> all;
-    all.push_back({"heap: allocate small, fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks});
+    all.push_back({"heap: allocate small, fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks_and_room});
     all.push_back({"heap: allocate small, freed memory",
                    [](const Segment& s) {
                        make_subject(s);
@@ -80,7 +92,7 @@ std::vector<Operation> heap_operations() {
                        free(s, 0, small);
                        free(s, 1, small);
                    },
-                   [](const Segment& s) { allocate(s, 2, small); }, blocks});
+                   [](const Segment& s) { allocate(s, 2, small); }, blocks_and_room});
     all.push_back({"heap: allocate small, heap grows",
                    [](const Segment& s) {
                        make_subject(s);
@@ -104,7 +116,7 @@ std::vector<Operation> heap_operations() {
                        allocate(s, 1, small);
                        free(s, 1, small);
                    },
-                   [](const Segment& s) { free(s, 0, small); }, blocks});
+                   [](const Segment& s) { free(s, 0, small); }, blocks_and_room});
     all.push_back({"heap: free large",
                    [](const Segment& s) {
                        make_subject(s);

@@ -1,0 +1,122 @@
+#include "containers/containers.hpp"
+#include "crash/operations.hpp"
+
+namespace muster::test {
+namespace {
+
+using containers::Bytes;
+using containers::Directory;
+using containers::Table;
+using heap::Kind;
+using heap::ObjectRef;
+using segment::Segment;
+
+constexpr ObjectRef subject{1, 1};  // the first object of a fresh segment
+
+Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+Table table(const Segment& segment) { return Table(segment, subject); }
+
+void set(const Segment& segment, std::string_view key, std::string_view value) {
+    table(segment).store(bytes(key), {}, bytes(value));
+}
+void erase(const Segment& segment, std::string_view key) { table(segment).remove(bytes(key)); }
+
+// One shape for long values: length and the letters it is made of.
+std::string brief(Bytes from) {
+    const std::string text(reinterpret_cast<const char*>(from.data()), from.size());
+    if (text.size() <= 24) return text;
+    const bool uniform = text.find_first_not_of(text[0]) == std::string::npos;
+    return std::to_string(text.size()) + (uniform ? std::string(" x ") + text[0] : " mixed");
+}
+
+std::string items(const Segment& segment) {
+    std::string text, wrong;
+    const Table subject_table = table(segment);
+    subject_table.for_each([&](std::uint64_t size) { text = std::to_string(size) + ":"; },
+                           [&](Bytes key, Bytes value) { text += " " + brief(key) + "=" + brief(value); });
+    subject_table.verify([&](const std::string& violation) { wrong += " VIOLATION " + violation; });
+    return text + wrong;
+}
+
+void make(const Segment& segment) { Directory(segment).create(Kind::dict, 0u); }
+
+void fill(const Segment& segment, int count) {
+    make(segment);
+    for (int i = 0; i < count; ++i) set(segment, "k" + std::to_string(i), "v" + std::to_string(i));
+}
+void three(const Segment& segment) { fill(segment, 3); }
+
+std::string letters(std::size_t count, char letter) { return std::string(count, letter); }
+
+}  // namespace
+
+std::vector<Operation> dict_operations() {
+    std::vector<Operation> all;
+    const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, items}); };
+    add("dict: store, the first", make, [](const Segment& s) { set(s, "k", "v"); });
+    add("dict: store, a new key", three, [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: store, a new key in a tombstone",
+        [](const Segment& s) {
+            fill(s, 9);
+            for (int i = 2; i < 7; ++i) erase(s, "k" + std::to_string(i));
+        },
+        [](const Segment& s) { set(s, "k4", "again"); });
+    add("dict: store, the index grows", [](const Segment& s) { fill(s, 12); }, [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: store, the heap grows",
+        [](const Segment& s) {
+            three(s);
+            set(s, "filler", letters(2500, 'f'));
+        },
+        [](const Segment& s) { set(s, "new", letters(1500, 'n')); });
+    add("dict: store, a large value", three, [](const Segment& s) { set(s, "new", letters(33'000, 'L')); });
+    add("dict: store over a value, in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
+    add("dict: store over a value, longer in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
+    add("dict: store over a value, at the limit of in place",
+        [](const Segment& s) {
+            three(s);
+            set(s, "k1", letters(Table::in_place_limit, 'a'));
+        },
+        [](const Segment& s) { set(s, "k1", letters(Table::in_place_limit, 'b')); });
+    add("dict: store over a value, another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
+    add("dict: store over a value, the first and only",
+        [](const Segment& s) {
+            make(s);
+            set(s, "k", "v");
+        },
+        [](const Segment& s) { set(s, "k", letters(200, 'b')); });
+    add("dict: store over a value, from large to small",
+        [](const Segment& s) {
+            three(s);
+            set(s, "k1", letters(33'000, 'L'));
+        },
+        [](const Segment& s) { set(s, "k1", "small"); });
+    add("dict: store, if absent", three, [](const Segment& s) {
+        table(s).store(bytes("new"), bytes("NEW"), bytes("v"), Table::If::absent);
+    });
+    add("dict: store, if equal", three, [](const Segment& s) {
+        table(s).store(bytes("k1"), {}, bytes("swapped"), Table::If::equal, bytes("v1"));
+    });
+    add("dict: remove, in the middle", three, [](const Segment& s) { erase(s, "k1"); });
+    add("dict: remove, the first", three, [](const Segment& s) { erase(s, "k0"); });
+    add("dict: remove, the only one", [](const Segment& s) { fill(s, 1); }, [](const Segment& s) { erase(s, "k0"); });
+    add("dict: remove, a large value",
+        [](const Segment& s) {
+            three(s);
+            set(s, "k1", letters(33'000, 'L'));
+        },
+        [](const Segment& s) { erase(s, "k1"); });
+    add("dict: remove_last", three, [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) {}); });
+    add("dict: clear", three, [](const Segment& s) { table(s).clear(); });
+    add("dict: clear, with large and small extents",
+        [](const Segment& s) {
+            three(s);
+            set(s, "filler", letters(4000, 'f'));
+            set(s, "large", letters(33'000, 'L'));
+            set(s, "gone", letters(33'000, 'L'));
+            erase(s, "gone");
+        },
+        [](const Segment& s) { table(s).clear(); });
+    return all;
+}
+
+}  // namespace muster::test
