@@ -13,7 +13,7 @@ class Realm {
   public:
     explicit Realm(std::shared_ptr<session::Session> attached, std::unique_ptr<PrivateDaemon> daemon = {})
         : daemon_(std::move(daemon)), session_(std::move(attached)) {
-        process::announce_to(session_->address());  // of what muster::Process forks
+        if (session_->has_daemon()) process::announce_to(session_->address());  // of what muster::Process forks
     }
     const std::shared_ptr<session::Session>& session() const noexcept { return session_; }
 
