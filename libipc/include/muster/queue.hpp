@@ -2,7 +2,8 @@
 //
 // An item is either in the queue or was taken by exactly one get; a process killed in between loses none. Blocking calls
 // sleep; whoever dies, no waiter is forgotten for longer than a fraction of a second.
-// Throws Error: closed, destroyed, out_of_memory (nothing changed), limit_exceeded (an item over 1 GiB), type_mismatch.
+// Throws Error: closed, destroyed, out_of_memory (nothing changed), limit_exceeded (an item over 1 GiB), type_mismatch,
+// invalid_argument (a negative timeout).
 #pragma once
 
 #include <chrono>

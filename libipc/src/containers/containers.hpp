@@ -2,5 +2,6 @@
 #pragma once
 
 #include "containers/directory.hpp"
+#include "containers/queue.hpp"
 #include "containers/sequence.hpp"
 #include "containers/table.hpp"

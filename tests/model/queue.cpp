@@ -1,0 +1,124 @@
+// The queue against std::deque: random operations, the same answers, no violation on the way.
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <deque>
+#include <random>
+#include <string>
+
+#include "containers/containers.hpp"
+#include "support/temp_segment.hpp"
+
+using namespace muster;
+using containers::Bytes;
+using containers::Queue;
+using Result = containers::Queue::Result;
+
+namespace {
+
+Bytes bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+struct Out {
+    std::string value;
+    std::byte* resize(std::size_t size) {
+        value.resize(size);
+        return reinterpret_cast<std::byte*>(value.data());
+    }
+};
+
+void require_whole(const Queue& queue, const segment::Segment& segment, heap::ObjectRef ref) {
+    std::string found;
+    queue.verify([&](std::string what) { found += what + "\n"; });
+    const heap::ObjectLock lock(segment, ref);
+    lock.heap().verify([&](const char* what) { found += what; });
+    INFO(found);
+    REQUIRE(found.empty());
+}
+
+}  // namespace
+
+TEST_CASE("a queue answers as a deque does") {
+    const char* given = std::getenv("MUSTER_SEED");
+    const unsigned seed = given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : 20250311u;
+    INFO("seed " << seed << " (set MUSTER_SEED to repeat)");
+    std::mt19937 random(seed);
+    const auto below = [&](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
+
+    test::TempSegment segment(64u << 20);
+    const heap::ObjectRef ref = segment.make(heap::Kind::queue);
+    Queue queue(*segment, ref);
+    std::deque<std::string> reference;
+    for (int step = 0; step < 40'000; ++step) {
+        // Long stretches that fill, then long ones that drain.
+        const unsigned puts_of_ten = step / 500 % 2 == 0 ? 7 : 3;
+        if (below(10) < puts_of_ten) {
+            static constexpr unsigned sizes[] = {0, 1, 5, 8, 63, 64, 65, 500, 1016, 1024, 4096, 8192, 8193, 20000, 70000};
+            const unsigned size = sizes[below(200) == 0 ? below(15) : below(9)];
+            const std::string item(size, static_cast<char>('a' + below(26)));
+            REQUIRE(queue.try_put(bytes(item)) == Result::ok);
+            reference.push_back(item);
+        } else {
+            Out out, next;
+            REQUIRE((queue.peek(next) == Result::empty) == reference.empty());
+            REQUIRE((queue.try_get(out) == Result::empty) == reference.empty());
+            if (!reference.empty()) {
+                REQUIRE(out.value == reference.front());
+                REQUIRE(next.value == reference.front());
+                reference.pop_front();
+            }
+        }
+        REQUIRE(queue.size() == reference.size());
+        if (step % 500 == 499) {
+            std::deque<std::string> all;
+            queue.for_each([&](std::uint64_t) { all.clear(); },
+                           [&](Bytes item) { all.emplace_back(reinterpret_cast<const char*>(item.data()), item.size()); });
+            REQUIRE(all == reference);
+            require_whole(queue, *segment, ref);
+        }
+        if (step % 9000 == 8999) {
+            queue.clear();
+            reference.clear();
+            require_whole(queue, *segment, ref);
+            const heap::ObjectLock lock(*segment, ref);
+            REQUIRE(lock.heap().bytes() == heap::body_bytes);
+        }
+    }
+}
+
+TEST_CASE("a bounded queue is full at its bound, a closed one takes nothing more") {
+    test::TempSegment segment;
+    const heap::ObjectRef ref = segment.make(heap::Kind::queue);
+    Queue::init(heap::object_at(*segment, ref.id), 2);
+    Queue queue(*segment, ref);
+    REQUIRE(queue.try_put(bytes("a")) == Result::ok);
+    REQUIRE(queue.try_put(bytes("b")) == Result::ok);
+    REQUIRE(queue.try_put(bytes("c")) == Result::full);
+    Out out;
+    REQUIRE(queue.try_get(out) == Result::ok);
+    REQUIRE(out.value == "a");
+    queue.close();
+    REQUIRE(queue.try_put(bytes("c")) == Result::closed);
+    REQUIRE(queue.try_get(out) == Result::ok);
+    REQUIRE(out.value == "b");
+    REQUIRE(queue.try_get(out) == Result::closed);
+}
+
+TEST_CASE("a queue in a full segment refuses and keeps what it has") {
+    test::TempSegment segment(4u << 20);
+    const heap::ObjectRef ref = segment.make(heap::Kind::queue);
+    Queue queue(*segment, ref);
+    std::size_t put = 0;
+    REQUIRE_THROWS_AS(
+        [&] {
+            for (;; ++put) queue.try_put(bytes(std::string(20'000, static_cast<char>('a' + put % 26))));
+        }(),
+        heap::OutOfMemory);
+    REQUIRE(queue.size() == put);
+    require_whole(queue, *segment, ref);
+    for (std::size_t i = 0; i < put; ++i) {
+        Out out;
+        REQUIRE(queue.try_get(out) == Result::ok);
+        REQUIRE(out.value == std::string(20'000, static_cast<char>('a' + i % 26)));
+    }
+    require_whole(queue, *segment, ref);
+}
