@@ -126,7 +126,8 @@ TEST_CASE_METHOD(Fixture, "stop takes the whole tree, first politely") {
 }
 
 TEST_CASE_METHOD(Fixture, "a process that ignores the stop signal is killed after the grace period") {
-    spawn(client, shell("trap '' TERM; while :; do sleep 0.05; done"));
+    spawn(client, shell("trap '' TERM; echo ready; while :; do sleep 0.05; done"));
+    REQUIRE(eventually([&] { return daemon.log().find("]: ready") != std::string::npos; }));
     const json stopped = call(client, "Stop", {{"select", "worker"}, {"grace", 0.2}});
     CHECK(stopped[0].at("signal") == SIGKILL);
     CHECK(stopped[0].at("state") == "exited");
