@@ -141,7 +141,8 @@ TEST_CASE("a list of small items grows to several levels and shrinks to nothing"
     for (const std::uint64_t target : {60'000u, 100u, 30'000u, 0u}) {
         while (model.size() != target) {
             const bool grow = model.size() < target;
-            const std::uint64_t burst = std::min<std::uint64_t>(1 + random.below(200), grow ? target - model.size() : model.size() - target);
+            const std::uint64_t left = grow ? target - model.size() : model.size() - target;
+            const std::uint64_t burst = std::min<std::uint64_t>(1 + random.below(200), left);
             std::uint64_t where = random.below(model.size() + (grow ? 1 : 0));
             for (std::uint64_t i = 0; i < burst; ++i) {  // a run of neighbours, upwards or in place
                 if (grow) {

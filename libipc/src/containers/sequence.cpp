@@ -54,8 +54,8 @@ bool Sequence::get(std::uint64_t index, Buffer& out) const {
     return found;
 }
 
-// Of [from, to) as many as stay within `most_bytes`, but one at least. With a sequence number: gives up (Damage) as soon
-// as it is out of date.
+// Of [from, to) as many as stay within `most_bytes`, but one at least. With a sequence number: gives up (Damage)
+// as soon as it is out of date.
 void Sequence::copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes,
                     std::optional<std::uint64_t> sequence, Strings& out) const {
     out.clear();
@@ -210,6 +210,7 @@ void Sequence::clear(ObjectLock& lock) {
             if (*word != 0) tx.set(*word, 0);
         heap.reset(tx);
     });
+    lock.heap().trim();
 }
 
 }  // namespace muster::containers

@@ -5,8 +5,9 @@
 // the size (`surplus`) and the second tree (`spare`) belong to a change that is under way, or whose author died:
 // the next change drops them first, in bounded steps.
 //
-// Changes take the object's lock, so that a caller can do several as one; reads lock nothing unless writers keep getting
-// in between, and may also be called by the lock's holder. Indices are 0..size-1: signs and clamping are the handle's.
+// Changes take the object's lock, so that a caller can do several as one; reads lock nothing unless writers keep
+// getting in between, and may also be called by the lock's holder. Indices are 0..size-1: signs and clamping are the
+// handle's.
 // Throws: heap::Destroyed, heap::OutOfMemory (the list is as before), TooManyItems, segment::Damage, tx::Busy (lock()).
 // Thread safety: any number of threads, with a lock each; a Sequence itself is constant.
 #pragma once
@@ -45,7 +46,7 @@ class Sequence {
 
     // --- reading ---
     std::uint64_t size() const;
-    // False, and `out` as it was: no such index.
+    // False: no such index; what `out` holds then is not said.
     bool get(std::uint64_t index, Buffer& out) const;
     // Items [from, to) cut to what there is, all as of one moment.
     void read(std::uint64_t from, std::uint64_t to, Strings& out) const;

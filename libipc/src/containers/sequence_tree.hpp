@@ -54,7 +54,8 @@ class Tree {
     // `total` items are in the tree, `index` is below that. Bounded whatever the memory holds; Damage when it lies.
     Place locate(std::uint64_t total, std::uint64_t index) const {
         const std::uint64_t tail = rep_.tail, tail_begin = rep_.tail_begin;
-        if (tail != 0 && index >= tail_begin) return leaf_place(tail, tail_begin, total - tail_begin, index - tail_begin);
+        if (tail != 0 && index >= tail_begin)
+            return leaf_place(tail, tail_begin, total - tail_begin, index - tail_begin);
         std::uint64_t at = rep_.root, begin = 0;
         for (std::uint64_t level = checked_height(); level > 0; --level) {
             const NodeRep& node = *segment_.at<NodeRep>(at);
@@ -100,8 +101,8 @@ class Tree {
     TreeRep& rep_;
 };
 
-// One edit of a tree within one Tx: one insert, or one erase, or many appends, or many drops. Never an erase and then an
-// append: the word behind the last item must be the one that a roll-back needs, or nobody's.
+// One edit of a tree within one Tx: one insert, or one erase, or many appends, or many drops. Never an erase and then
+// an append: the word behind the last item must be the one that a roll-back needs, or nobody's.
 // Blocks that fall out of use are freed by finish(), which comes last but for the caller's own free().
 class TreeEdit : public Tree {
   public:

@@ -44,8 +44,8 @@ TEST_CASE("a list keeps items of every length") {
     TempSegment segment(64u << 20);
     StringList list(segment, segment.make(heap::Kind::list));
     std::vector<std::string> values;
-    for (const std::size_t size : {0u, 1u, 7u, 8u, 9u, 63u, 64u, 65u, 255u, 256u, 257u, 32767u, 32768u, 32769u, 65533u, 65534u,
-                                   65535u, 65536u, 65537u, 1u << 20})
+    for (const std::size_t size : {0u, 1u, 7u, 8u, 9u, 63u, 64u, 65u, 255u, 256u, 257u, 32767u, 32768u, 32769u, 65533u,
+                                   65534u, 65535u, 65536u, 65537u, 1u << 20})
         values.emplace_back(size, static_cast<char>('a' + size % 26));
     for (const std::string& value : values) list.push_back(value);
     REQUIRE(list.contents() == values);
@@ -126,6 +126,9 @@ TEST_CASE("clearing a list gives its memory back") {
     for (int round = 0; round < 3; ++round) {
         list.extend(std::vector<std::string>(200'000, "a value of some twenty"));
         REQUIRE(list.bytes_held() > 4u << 20);
+        list.push_back(std::string(1u << 20, 'l'));
+        list.push_back(std::string(1u << 20, 'l'));
+        list.erase(0);
         list.clear();
         REQUIRE(list.size() == 0);
         REQUIRE(list.bytes_held() == before);
