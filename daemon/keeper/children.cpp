@@ -1,10 +1,12 @@
 #include "keeper/children.hpp"
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -19,6 +21,12 @@ namespace muster::keeper {
 namespace {
 
 constexpr int wait_pidfd = 3;  // P_PIDFD, which some C libraries do not name
+
+// Nobody writes any more, and everything was read.
+bool drained(const base::UniqueFd& log) {
+    pollfd watched{log.get(), POLLIN, 0};
+    return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLIN) == 0;
+}
 
 double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
 
@@ -119,6 +127,8 @@ std::optional<link::Exited> Children::reap(pid_t pid) {
     running_.erase(found);
     record.pidfd.reset();
     if (record.has_cgroup && !cgroups_.remove(id)) lingering_.insert(id);
+    close_drained_logs();
+    if (record.out_log || record.err_log) ended_with_logs_.push_back(id);
     return link::Exited{id, *record.ending};
 }
 
@@ -144,6 +154,22 @@ void Children::set_note(std::uint64_t id, std::string note) {
 void Children::forget(std::uint64_t id) {
     const auto found = records_.find(id);
     if (found != records_.end() && found->second.ending) records_.erase(found);
+}
+
+// A few at each child's end: so they go as fast as they come, however long the history that the service keeps.
+void Children::close_drained_logs() {
+    for (auto looks = std::min<std::size_t>(4, ended_with_logs_.size()); looks > 0; --looks) {
+        const std::uint64_t id = ended_with_logs_.front();
+        ended_with_logs_.pop_front();
+        const auto found = records_.find(id);
+        if (found == records_.end()) continue;
+        bool open = false;
+        for (base::UniqueFd* log : {&found->second.out_log, &found->second.err_log}) {
+            if (*log && drained(*log)) log->reset();
+            open |= static_cast<bool>(*log);
+        }
+        if (open) ended_with_logs_.push_back(id);
+    }
 }
 
 void Children::remove_empty_cgroups() {

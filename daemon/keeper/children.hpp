@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,7 +27,7 @@ struct ChildRecord {
     double started = 0;
     std::optional<link::Ending> ending;
     std::uint64_t ended_ticks = 0;
-    base::UniqueFd out_log, err_log;  // read ends, until Forget
+    base::UniqueFd out_log, err_log;  // read ends; closed when the child has ended and all was read, or at Forget
     std::string note;
 };
 
@@ -51,12 +52,14 @@ class Children {
 
   private:
     std::string mark(std::uint64_t id) const;
+    void close_drained_logs();
     Cgroups cgroups_;
     std::string instance_;
     std::uint64_t descriptors_;
     std::map<std::uint64_t, ChildRecord> records_;
     std::unordered_map<pid_t, std::uint64_t> running_;  // by pid; not one that was reaped: numbers are used again
     std::set<std::uint64_t> lingering_;                 // cgroups of ended children that could not be removed yet
+    std::deque<std::uint64_t> ended_with_logs_;         // some of them are looked at now and then
     std::uint64_t next_id_ = 1;
 };
 

@@ -1,7 +1,9 @@
 #include "keeper/service_process.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
 #include <csignal>
 #include <string_view>
 #include <variant>
@@ -24,6 +26,20 @@ std::vector<std::string> service_environment() {
     return entries;
 }
 
+// Our own program by its path, so that the service has a name in process lists; through /proc when another file has
+// taken its place, for the two halves must be of one version.
+std::string by_path(const std::string& program) {
+    if (program != "/proc/self/exe") return program;
+    char target[PATH_MAX];
+    const auto length = ::readlink(program.c_str(), target, sizeof target);
+    if (length <= 0 || length == sizeof target) return program;
+    const std::string path(target, static_cast<std::size_t>(length));
+    struct stat ours {}, there {};
+    const bool same = ::stat(program.c_str(), &ours) == 0 && ::stat(path.c_str(), &there) == 0 &&
+                      ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    return same ? path : program;
+}
+
 }  // namespace
 
 ServiceProcess::ServiceProcess(std::string program, std::vector<std::string> arguments)
@@ -41,7 +57,7 @@ std::optional<std::string> ServiceProcess::start() {
     ++starts_;
     auto ends = link::make_link();
     LaunchPlan plan;
-    plan.programs = {program_};
+    plan.programs = {by_path(program_)};
     plan.argv = {"musterd", "--service-fd", "3"};
     plan.argv.insert(plan.argv.end(), arguments_.begin(), arguments_.end());
     plan.environment = service_environment();

@@ -155,6 +155,13 @@ TEST_CASE("the service leads a session of its own and may have as many descripto
     CHECK(limit.rlim_cur == keepers.rlim_cur);
 }
 
+TEST_CASE("the service has the name of its program in process lists") {
+    RunningKeeper keeper;
+    keeper.take_over();
+    const auto name = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/comm"); };
+    CHECK(name(keeper.service_pid()) == name(keeper.pid()));
+}
+
 TEST_CASE("the service does not outlive the keeper") {
     RunningKeeper keeper;
     keeper.take_over();
