@@ -93,7 +93,7 @@ void one_big(Random& random, StringList& list, Model& model) {
 
 TEST_CASE("a list does what a vector does") {
     const std::uint64_t seed = test::test_seed();
-    INFO("MUSTER_TEST_SEED=" << seed);
+    INFO("MUSTER_SEED=" << seed);
     for (std::uint64_t round = 0; round < 4; ++round) {
         test::TempSegment segment(128u << 20);
         StringList list(segment, segment.make(heap::Kind::list));
@@ -130,7 +130,7 @@ TEST_CASE("a list does what a vector does") {
 
 TEST_CASE("a list of small items grows to several levels and shrinks to nothing") {
     const std::uint64_t seed = test::test_seed();
-    INFO("MUSTER_TEST_SEED=" << seed);
+    INFO("MUSTER_SEED=" << seed);
     test::TempSegment segment(256u << 20);
     StringList list(segment, segment.make(heap::Kind::list));
     Random random(seed);

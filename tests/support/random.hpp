@@ -1,4 +1,4 @@
-// Reproducible randomness for model tests: MUSTER_TEST_SEED in the environment, else a fixed seed.
+// Reproducible randomness for model tests: MUSTER_SEED in the environment, else a fixed seed.
 #pragma once
 
 #include <cstdlib>
@@ -9,7 +9,7 @@
 namespace muster::test {
 
 inline std::uint64_t test_seed() {
-    const char* text = std::getenv("MUSTER_TEST_SEED");
+    const char* text = std::getenv("MUSTER_SEED");
     return text != nullptr ? std::strtoull(text, nullptr, 10) : 20240607;
 }
 
