@@ -16,11 +16,15 @@ struct Operation {
     // Everything that users can see of it, and what it occupies, as text. Locks what it needs.
     std::function<std::string(const segment::Segment&)> contents;
     bool owned = true;  // every extent belongs to an object's heap, before and after
+    // Several changes, each atomic: after a death some of them have happened, and done again it gets to the end.
+    bool in_steps = false;
 };
 
 std::vector<Operation> extent_operations();
 std::vector<Operation> heap_operations();
 std::vector<Operation> directory_operations();
 std::vector<Operation> dict_operations();
+std::vector<Operation> list_operations();
+std::vector<std::vector<Operation>> all_operations();
 
 }  // namespace muster::test

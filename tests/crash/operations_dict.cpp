@@ -69,22 +69,22 @@ std::vector<Operation> dict_operations() {
         },
         [](const Segment& s) { set(s, "new", letters(1500, 'n')); });
     add("dict: store, a large value", three, [](const Segment& s) { set(s, "new", letters(33'000, 'L')); });
-    add("dict: store over a value, in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
-    add("dict: store over a value, longer in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
-    add("dict: store over a value, at the limit of in place",
+    add("dict: store, over a value in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
+    add("dict: store, over a shorter value in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
+    add("dict: store, over a value at the limit of in place",
         [](const Segment& s) {
             three(s);
             set(s, "k1", letters(Table::in_place_limit, 'a'));
         },
         [](const Segment& s) { set(s, "k1", letters(Table::in_place_limit, 'b')); });
-    add("dict: store over a value, another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
-    add("dict: store over a value, the first and only",
+    add("dict: store, over a value in another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
+    add("dict: store, over the only value",
         [](const Segment& s) {
             make(s);
             set(s, "k", "v");
         },
         [](const Segment& s) { set(s, "k", letters(200, 'b')); });
-    add("dict: store over a value, from large to small",
+    add("dict: store, small over large",
         [](const Segment& s) {
             three(s);
             set(s, "k1", letters(33'000, 'L'));

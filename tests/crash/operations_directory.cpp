@@ -29,15 +29,15 @@ void fill(const Segment& segment) {
 
 std::vector<Operation> directory_operations() {
     std::vector<Operation> all;
-    all.push_back({"directory: create the first", [](const Segment&) {}, [](const Segment& s) { make(s, "first"); }, objects});
-    all.push_back({"directory: create named", fill, [](const Segment& s) { make(s, "third", Kind::queue); }, objects});
-    all.push_back({"directory: create again in a freed entry",
+    all.push_back({"directory: open_or_create, the first", [](const Segment&) {}, [](const Segment& s) { make(s, "first"); }, objects});
+    all.push_back({"directory: open_or_create, in a fresh entry", fill, [](const Segment& s) { make(s, "third", Kind::queue); }, objects});
+    all.push_back({"directory: open_or_create, in a freed entry",
                    [](const Segment& s) {
                        fill(s);
                        Directory(s).erase("first");
                    },
                    [](const Segment& s) { make(s, "other"); }, objects});
-    all.push_back({"directory: create anonymous", fill, [](const Segment& s) { Directory(s).create(Kind::list, 700u); }, objects});
+    all.push_back({"directory: create", fill, [](const Segment& s) { Directory(s).create(Kind::list, 700u); }, objects});
     all.push_back({"directory: erase", fill, [](const Segment& s) { Directory(s).erase("first"); }, objects});
     all.push_back({"directory: hold", fill, [](const Segment& s) { Directory(s).hold({3, 1}, 900u); }, objects});
     all.push_back({"directory: release, still held",
@@ -46,7 +46,14 @@ std::vector<Operation> directory_operations() {
                        Directory(s).hold({3, 1}, 900u);
                    },
                    [](const Segment& s) { Directory(s).release({3, 1}, 900u); }, objects});
-    all.push_back({"directory: release the last", fill, [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects});
+    all.push_back({"directory: release, the last", fill, [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects});
+    all.push_back({"directory: release_all",
+                   [](const Segment& s) {
+                       fill(s);
+                       Directory(s).create(Kind::dict, 3u);
+                       Directory(s).hold({3, 1}, 900u);
+                   },
+                   [](const Segment& s) { Directory(s).release_all(3u); }, objects, true, true});
     return all;
 }
 

@@ -83,8 +83,8 @@ std::string bytes(const Segment& segment) {
 
 std::vector<Operation> heap_operations() {
     std::vector<Operation> all;
-    all.push_back({"heap: allocate small, fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks_and_room});
-    all.push_back({"heap: allocate small, freed memory",
+    all.push_back({"heap: allocate, small from fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks_and_room});
+    all.push_back({"heap: allocate, small from freed memory",
                    [](const Segment& s) {
                        make_subject(s);
                        allocate(s, 0, small);
@@ -93,14 +93,14 @@ std::vector<Operation> heap_operations() {
                        free(s, 1, small);
                    },
                    [](const Segment& s) { allocate(s, 2, small); }, blocks_and_room});
-    all.push_back({"heap: allocate small, heap grows",
+    all.push_back({"heap: allocate, small where the heap grows",
                    [](const Segment& s) {
                        make_subject(s);
                        allocate(s, 0, 3000);
                    },
                    [](const Segment& s) { allocate(s, 1, 3000); }, blocks});
-    all.push_back({"heap: allocate large", make_subject, [](const Segment& s) { allocate(s, 0, large); }, blocks});
-    all.push_back({"heap: allocate large, spare extent",
+    all.push_back({"heap: allocate, large", make_subject, [](const Segment& s) { allocate(s, 0, large); }, blocks});
+    all.push_back({"heap: allocate, large from a spare extent",
                    [](const Segment& s) {
                        make_subject(s);
                        allocate(s, 0, large);
@@ -109,7 +109,7 @@ std::vector<Operation> heap_operations() {
                        free(s, 1, large);
                    },
                    [](const Segment& s) { allocate(s, 2, large); }, blocks});
-    all.push_back({"heap: free small",
+    all.push_back({"heap: free, small",
                    [](const Segment& s) {
                        make_subject(s);
                        allocate(s, 0, small);
@@ -117,7 +117,7 @@ std::vector<Operation> heap_operations() {
                        free(s, 1, small);
                    },
                    [](const Segment& s) { free(s, 0, small); }, blocks_and_room});
-    all.push_back({"heap: free large",
+    all.push_back({"heap: free, large",
                    [](const Segment& s) {
                        make_subject(s);
                        for (std::size_t i = 0; i < 3; ++i) allocate(s, i, large);
@@ -134,7 +134,7 @@ std::vector<Operation> heap_operations() {
                        lock.heap().trim();
                    },
                    bytes});
-    all.push_back({"heap: reset and collect",
+    all.push_back({"heap: reset",
                    [](const Segment& s) {
                        make_subject(s);
                        allocate(s, 0, small);
@@ -158,7 +158,7 @@ std::vector<Operation> extent_operations() {
     std::vector<Operation> all;
     all.push_back({"extents: acquire", [](const Segment& s) { make_subject(s); },
                    [](const Segment& s) { heap::Extents(s).acquire(20'000, owner); }, extents, false});
-    all.push_back({"extents: give back",
+    all.push_back({"extents: give_back",
                    [](const Segment& s) {
                        make_subject(s);
                        heap::Extents(s).acquire(20'000, owner);

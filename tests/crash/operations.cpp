@@ -1,0 +1,9 @@
+#include "crash/operations.hpp"
+
+namespace muster::test {
+
+std::vector<std::vector<Operation>> all_operations() {
+    return {extent_operations(), heap_operations(), directory_operations(), dict_operations(), list_operations()};
+}
+
+}  // namespace muster::test

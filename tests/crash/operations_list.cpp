@@ -1,0 +1,128 @@
+#include "containers/containers.hpp"
+#include "containers/sequence.hpp"
+#include "crash/operations.hpp"
+
+namespace muster::test {
+namespace {
+
+using containers::Bytes;
+using containers::Sequence;
+using muster::detail::Strings;
+using segment::Segment;
+
+constexpr heap::ObjectRef subject{1, 1};  // the first object of a fresh segment
+constexpr int leaf = static_cast<int>(containers::leaf_capacity);
+
+Bytes bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::string text_of(Bytes from) { return {reinterpret_cast<const char*>(from.data()), from.size()}; }
+
+Strings strings(int count, const std::string& prefix) {
+    Strings all;
+    for (int i = 0; i < count; ++i) all.add(bytes(prefix + std::to_string(i)));
+    return all;
+}
+
+// Short values are items themselves, long ones have blocks: the lists here have both.
+std::string value(int i) { return i % 3 == 0 ? "a value with a block " + std::to_string(i) : std::to_string(i); }
+
+void make(const Segment& segment) { containers::Directory(segment).create(heap::Kind::list, 0u); }
+
+std::function<void(const Segment&)> of(int count) {
+    return [count](const Segment& segment) {
+        make(segment);
+        const Sequence list(segment, subject);
+        auto lock = list.lock();
+        for (int i = 0; i < count; ++i) Sequence(list).push_back(lock, bytes(value(i)));
+    };
+}
+
+std::string items(const Segment& segment) {
+    const Sequence list(segment, subject);
+    Strings all;
+    list.read(0, list.size(), all);
+    std::string text = std::to_string(all.size()) + ":";
+    for (std::size_t i = 0; i < all.size(); ++i) text += " " + text_of(all[i]);
+    list.verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
+    return text;
+}
+
+// fn(list, lock) as the operation.
+template <typename Fn>
+std::function<void(const Segment&)> change(Fn fn) {
+    return [fn](const Segment& segment) {
+        Sequence list(segment, subject);
+        auto lock = list.lock();
+        fn(list, lock);
+    };
+}
+
+}  // namespace
+
+std::vector<Operation> list_operations() {
+    using heap::ObjectLock;
+    std::vector<Operation> all;
+    const auto add = [&](const char* name, auto setup, auto fn) { all.push_back({name, setup, change(fn), items}); };
+    const auto push = [](const std::string& what) {
+        return [what](Sequence& list, ObjectLock& lock) { list.push_back(lock, bytes(what)); };
+    };
+    const auto insert = [](std::uint64_t index, const std::string& what) {
+        return [=](Sequence& list, ObjectLock& lock) { list.insert(lock, index, bytes(what)); };
+    };
+    const auto set = [](std::uint64_t index, const std::string& what) {
+        return [=](Sequence& list, ObjectLock& lock) { list.set(lock, index, bytes(what)); };
+    };
+    const auto erase = [](std::uint64_t index) {
+        return [=](Sequence& list, ObjectLock& lock) { list.erase(lock, index); };
+    };
+    add("list: push_back, the first", make, push("one"));
+    add("list: push_back, a value with a block", of(7), push(std::string(300, 'x')));
+    add("list: push_back, a second leaf", of(leaf), push("one more"));
+    add("list: push_back, a third leaf", of(2 * leaf), push("one more"));
+    add("list: insert, at the front", of(7), insert(0, "front"));
+    add("list: insert, in the middle", of(7), insert(3, "a value in the middle"));
+    add("list: insert, a full leaf is split", of(leaf), insert(20, "middle"));
+    add("list: insert, a full leaf among others is split", of(3 * leaf), insert(leaf + 20, "a value in the middle"));
+    add("list: set, short for short", of(7), set(1, "new"));
+    add("list: set, long for short", of(7), set(1, "a new value with a block"));
+    add("list: set, short for long", of(7), set(3, "new"));
+    add("list: erase, in the middle", of(7), erase(3));
+    add("list: erase, the only one", of(1), erase(0));
+    add("list: erase, two leaves are merged",
+        [](const Segment& s) {
+            of(leaf + 2)(s);
+            Sequence list(s, subject);
+            auto lock = list.lock();
+            for (int i = 0; i < leaf - 20; ++i) list.erase(lock, 0);
+        },
+        [](Sequence& list, ObjectLock& lock) {
+            for (int i = 0; i < 1; ++i) list.erase(lock, 3);
+        });
+    add("list: pop, the last", of(7), [](Sequence& list, ObjectLock& lock) {
+        containers::Buffer out;
+        list.pop(lock, 6, out);
+    });
+    add("list: pop, the first of many", of(leaf + 3), [](Sequence& list, ObjectLock& lock) {
+        containers::Buffer out;
+        list.pop(lock, 0, out);
+    });
+    add("list: extend, a few", of(7), [](Sequence& list, ObjectLock& lock) { list.extend(lock, strings(3, "more ")); });
+    add("list: extend, over several leaves", of(7), [](Sequence& list, ObjectLock& lock) {
+        list.extend(lock, strings(2 * leaf, "a value with a block "));
+    });
+    add("list: splice, items removed", of(20), [](Sequence& list, ObjectLock& lock) { list.splice(lock, 5, 15, {}); });
+    add("list: splice, items replaced", of(20),
+        [](Sequence& list, ObjectLock& lock) { list.splice(lock, 5, 8, strings(6, "another value ")); });
+    add("list: rearrange", of(6), [](Sequence& list, ObjectLock& lock) {
+        const std::vector<std::uint32_t> order{3, 1, 7, 0, 5, 4, 2, 6};
+        list.rearrange(lock, strings(2, "added "), order, 5);
+    });
+    add("list: reverse", of(9), [](Sequence& list, ObjectLock& lock) { list.reverse(lock); });
+    add("list: reverse, several leaves", of(leaf + 9), [](Sequence& list, ObjectLock& lock) { list.reverse(lock); });
+    add("list: replace_all", of(9),
+        [](Sequence& list, ObjectLock& lock) { list.replace_all(lock, strings(4, "a replacement ")); });
+    add("list: clear", of(9), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
+    add("list: clear, several leaves", of(2 * leaf), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
+    return all;
+}
+
+}  // namespace muster::test
