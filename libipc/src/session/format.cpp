@@ -29,6 +29,7 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
     const heap::ObjectRep& object = heap::object_at(segment, ref.id);
     switch (kind) {
         case Kind::dict: return heap::root_of<containers::TableRep>(object).size;
+        case Kind::list: return heap::root_of<containers::SequenceRep>(object).size;
         case Kind::queue: {
             const auto& root = heap::root_of<containers::QueueRep>(object);
             return root.puts - root.gets;
@@ -50,6 +51,7 @@ void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind ki
     }
     const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
     if (kind == Kind::dict) containers::Table(segment, ref).verify(structure);
+    if (kind == Kind::list) containers::Sequence(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
 }
 
