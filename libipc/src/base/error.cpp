@@ -75,7 +75,7 @@ Errc errc_from_name(std::string_view text) noexcept {
 }
 
 const std::error_category& error_category() noexcept {
-    static const Category category;
+    static const Category& category = *new Category;  // threads may fail while the program's statics are destroyed
     return category;
 }
 
