@@ -57,7 +57,7 @@ TEST_CASE("a stopped process is alive") {
     CHECK(process.exitcode() == -SIGKILL);
 }
 
-TEST_CASE("terminate and kill of an ended process change nothing; of an unstarted one they are errors") {
+TEST_CASE("terminate and kill of an ended process change nothing, of an unstarted one they are errors") {
     Process process([] { return 2; }), unstarted([] {});
     process.start();
     REQUIRE(eventually([&] { return process_state(*process.pid()) == 'Z'; }));
@@ -142,7 +142,7 @@ TEST_CASE("a child's stdin is empty: the input is the parent's") {
     CHECK(process.exitcode() == 0);
 }
 
-TEST_CASE("join and is_alive work while SIGCHLD is ignored; the code may be lost but is never wrong") {
+TEST_CASE("join and is_alive work while SIGCHLD is ignored, the code may be lost but is never wrong") {
     struct sigaction ignore {
     }, before{};
     ignore.sa_handler = SIG_IGN;

@@ -20,7 +20,7 @@ using Name = Text<64>;
 
 }  // namespace
 
-TEST_CASE("names count up: Process-1, Process-2; in a child Process-2:1, Process-2:2") {
+TEST_CASE("names count up: Process-1, Process-2, in a child Process-2:1, Process-2:2") {
     Channel report;
     const pid_t fresh = fork_main([&] {
         Process first([] {});
@@ -113,7 +113,7 @@ TEST_CASE("after the parent's death parent_process is not alive and its join ret
     middle.join();
 }
 
-TEST_CASE("only the parent may join a process or ask whether it is alive; others may signal it") {
+TEST_CASE("only the parent may join a process or ask whether it is alive, others may signal it") {
     Channel ready;
     Process brother([&] {
         std::signal(SIGTERM, SIG_DFL);

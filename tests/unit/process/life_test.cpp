@@ -177,7 +177,7 @@ TEST_CASE("the sentinel is readable when the process has ended, and only then") 
     CHECK((::fcntl(process.sentinel(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-TEST_CASE("close of a running process is an error; afterwards everything is") {
+TEST_CASE("close of a running process is an error, afterwards everything is") {
     Channel go;
     Process process([&] { go.receive<int>(); });
     process.start();
@@ -195,7 +195,7 @@ TEST_CASE("close of a running process is an error; afterwards everything is") {
     CHECK(error_of([&] { process.start(); }) == Errc::closed);
 }
 
-TEST_CASE("close of one that ended without a join reaps it; of one never started it is allowed") {
+TEST_CASE("close of one that ended without a join reaps it, of one never started it is allowed") {
     Process process([] {}), unstarted([] {});
     process.start();
     const pid_t pid = *process.pid();
