@@ -114,6 +114,8 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
              {"finish_erased", "directory: erase"}});
     compare("dict", "containers/table.hpp", "Table", {});
     compare("list", "containers/sequence.hpp", "Sequence", {});
+    compare("queue", "containers/queue.hpp", "Queue", {});
+    compare("sessions", "sync/sessions.hpp", "Sessions", {{"format", "on a new segment, which nobody else knows yet"}});
 }
 
 TEST_CASE("the functions of a class are found as they are declared") {

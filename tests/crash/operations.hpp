@@ -25,6 +25,8 @@ std::vector<Operation> heap_operations();
 std::vector<Operation> directory_operations();
 std::vector<Operation> dict_operations();
 std::vector<Operation> list_operations();
+std::vector<Operation> queue_operations();
+std::vector<Operation> session_operations();
 std::vector<std::vector<Operation>> all_operations();
 
 }  // namespace muster::test

@@ -41,6 +41,8 @@ void must_be_caught(Mutant mutant) {
     CHECK_FALSE(failures_of(mutant, directory_operations(), "directory: erase").empty());
     CHECK_FALSE(failures_of(mutant, dict_operations(), "dict: store, a new key").empty());
     CHECK_FALSE(failures_of(mutant, dict_operations(), "dict: remove, in the middle").empty());
+    CHECK_FALSE(failures_of(mutant, list_operations(), "list: insert, a full leaf is split").empty());
+    CHECK_FALSE(failures_of(mutant, queue_operations(), "queue: try_get, the last of its chunk").empty());
 }
 
 }  // namespace
