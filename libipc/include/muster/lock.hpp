@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <mutex>  // the guards that it is used with
 #include <optional>
 
 #include <muster/detail/object.hpp>
