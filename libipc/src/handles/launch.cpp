@@ -72,7 +72,7 @@ PrivateDaemon::PrivateDaemon(const std::string& program, const std::string& memo
     constexpr int ready_in_child = 3;
     std::vector<std::string> words{"musterd", "--private", "--address", address_, "--memory", memory,
                                    "--owner", std::to_string(owner_), "--ready-fd", std::to_string(ready_in_child),
-                                   "--log-level", "warn"};
+                                   "--log-level", "warning"};
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
