@@ -53,28 +53,34 @@ Queue::Result Queue::try_put(Bytes item) {
     QueueRep& root = rep();
     if (closed_flag()) return Result::closed;
     if (looks_full()) return Result::full;
-    const std::uint64_t size = item.size(), need = record_size(size);
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        std::uint64_t block = 0;
-        if (size > inline_limit) {
-            block = heap.allocate(tx, size);
-            Tx::init_bytes(segment_.base() + block, item.data(), size);
-        }
-        const std::uint64_t last = root.tail_chunk;
-        if (last == 0 || last + chunk(last).size - root.tail < need) add_chunk(tx, heap, need);
-        // Nobody's memory until the tail has moved over it (I3): after a death here it still is.
-        std::byte* at = segment_.base() + root.tail;
-        if (block == 0) {
-            segment::store_word(at, size);
-            Tx::init_bytes(at + 8, item.data(), size);
-        } else {
-            segment::store_word(at, size | external);
-            segment::store_word(at + 8, block);
-        }
-        tx.set(root.tail, root.tail + need);
+        append(tx, heap, item);
         tx.set(root.puts, root.puts + 1);
     });
     return Result::ok;
+}
+
+// A record and the tail behind it; the count is the caller's.
+void Queue::append(Tx& tx, heap::Heap& heap, Bytes item) {
+    QueueRep& root = rep();
+    const std::uint64_t size = item.size(), need = record_size(size);
+    std::uint64_t block = 0;
+    if (size > inline_limit) {
+        block = heap.allocate(tx, size);
+        Tx::init_bytes(segment_.base() + block, item.data(), size);
+    }
+    const std::uint64_t last = root.tail_chunk;
+    if (last == 0 || last + chunk(last).size - root.tail < need) add_chunk(tx, heap, need);
+    // Nobody's memory until the tail has moved over it (I3): after a death here it still is.
+    std::byte* at = segment_.base() + root.tail;
+    if (block == 0) {
+        segment::store_word(at, size);
+        Tx::init_bytes(at + 8, item.data(), size);
+    } else {
+        segment::store_word(at, size | external);
+        segment::store_word(at + 8, block);
+    }
+    tx.set(root.tail, root.tail + need);
 }
 
 void Queue::take(ObjectLock& lock, const Record& record) {
@@ -100,6 +106,7 @@ void Queue::clear() {
     ObjectLock lock(segment_, ref_);
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
         QueueRep& root = rep();
+        tx.set(root.done, root.done + (root.puts - root.gets));  // nobody will ever report them
         tx.set(root.gets, root.puts);
         for (Cell<std::uint64_t>* field : {&root.tail, &root.head, &root.tail_chunk, &root.head_chunk}) tx.set(*field, 0);
         heap.reset(tx);
@@ -117,17 +124,33 @@ bool Queue::closed() const {
     return closed_flag();
 }
 
-std::uint64_t Queue::size() const {
-    std::uint64_t size = 0;
-    const auto look = [&] {
+std::uint64_t Queue::read_validated(std::uint64_t (*look)(const QueueRep&)) const {
+    std::uint64_t seen = 0;
+    const auto copy = [&] {
         const heap::Ident ident = heap::Ident::unpack(object_.ident);
         if (ident.generation != ref_.generation || ident.life != heap::Life::live) throw heap::Destroyed{};
-        size = rep().puts - rep().gets;
+        seen = look(rep());
     };
-    if (tx::read_validated(object_.domain, look)) return size;
+    if (tx::read_validated(object_.domain, copy)) return seen;
     ObjectLock lock(segment_, ref_);
-    look();
-    return size;
+    copy();
+    return seen;
+}
+
+std::uint64_t Queue::size() const {
+    return read_validated([](const QueueRep& root) { return root.puts - root.gets; });
+}
+
+std::uint64_t Queue::unfinished() const {
+    return read_validated([](const QueueRep& root) { return root.puts - root.done; });
+}
+
+Queue::Done Queue::task_done() {
+    ObjectLock lock(segment_, ref_);
+    QueueRep& root = rep();
+    if (root.done == root.puts) return Done::too_many;
+    Tx::publish(object_.domain, root.done, root.done + 1);
+    return root.done == root.puts ? Done::last : Done::ok;
 }
 
 std::int64_t Queue::maxsize() const { return rep().maxsize; }
@@ -179,6 +202,7 @@ void Queue::verify(const std::function<void(std::string)>& violation) const {
     }
     if (last != root.tail_chunk) violation("the last chunk cannot be reached from the first");
     if (items != size) violation("size differs from the items");
+    if (root.puts - root.done > root.puts) violation("more tasks done than items put");
     if (live != heap.live_bytes()) violation("blocks handed out differ from those in use");
 }
 

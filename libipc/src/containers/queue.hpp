@@ -5,7 +5,7 @@
 // log two words each, as long as they stay within a chunk. Items over `inline_limit` have a block of their own, named by
 // their record. When the last item is taken the cursors go back to the chunk's beginning, to the same cache lines.
 //
-// Transactions log at most 24 words, clear() those of Heap::reset besides.
+// Transactions log at most 24 words, clear() those of Heap::reset besides; put_many and get_many up to the log's bound.
 // Thread safety: writers hold the object's lock, which these functions take; they never wait for items or for room.
 // Throws heap::Destroyed, heap::OutOfMemory, tx::Busy, segment::Damage.
 #pragma once
@@ -14,6 +14,8 @@
 #include <functional>
 #include <span>
 #include <string>
+
+#include <muster/detail/object.hpp>
 
 #include "heap/heap.hpp"
 
@@ -35,7 +37,8 @@ struct QueueRep {
     Cell<std::uint64_t> tail_chunk, head_chunk;  // 0: none yet
     Cell<std::int64_t> maxsize;  // items; 0 and less: no bound
     Cell<std::uint64_t> flags;
-    std::uint64_t reserved[16];  // other orders, leases, tasks done
+    Cell<std::uint64_t> done;  // of the items put: reported as done, or cleared
+    std::uint64_t reserved[15];  // other orders, leases
 };
 static_assert(sizeof(QueueRep) == 192);
 
@@ -70,6 +73,24 @@ class Queue {
         take(lock, record);
         return Result::ok;
     }
+
+    struct Many {
+        std::size_t count;  // items put or taken
+        Result result;      // what stopped it: ok when all were, or a get met its bound; full: no room or no memory
+    };
+    // items[from, …) in their order, with nobody's in between, as many as there is room for. A hundred or more at a
+    // time exist at once: after a death, or when memory runs out, a beginning of them is there. Throws OutOfMemory only
+    // when not one was put.
+    Many put_many(const muster::detail::Strings& items, std::size_t from = 0);
+    // The first up to `most` items, added to `out`. Atomic; fewer than there are when they have very many blocks: then
+    // the result is ok, and the next call goes on.
+    Many get_many(std::size_t most, muster::detail::Strings& out);
+
+    // Items put that nobody has reported as done, as queue.Queue's.
+    std::uint64_t unfinished() const;
+    enum class Done { ok, last, too_many };
+    Done task_done();  // last: none is left; too_many: none was
+
     // Ok or empty; the item stays.
     template <typename Out>
     Result peek(Out& out) const {
@@ -116,6 +137,8 @@ class Queue {
     Record record_at(std::uint64_t position) const;
     std::uint64_t head_position() const;
     void take(ObjectLock& lock, const Record& record);
+    void append(Tx& tx, heap::Heap& heap, Bytes item);
+    std::uint64_t read_validated(std::uint64_t (*look)(const QueueRep&)) const;
     void add_chunk(Tx& tx, heap::Heap& heap, std::uint64_t need);
 
     const Segment& segment_;
