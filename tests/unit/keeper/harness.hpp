@@ -116,6 +116,7 @@ class RunningKeeper {
 
   private:
     Received next();
+    void end();
 
     TempFolder folder_;
     base::UniqueFd listening_;
