@@ -1,5 +1,6 @@
 #include "ctl/context.hpp"
 
+#include <muster/manager.hpp>
 #include <nlohmann/json.hpp>
 
 namespace muster::ctl {
@@ -24,6 +25,11 @@ const session::Address& Context::address() {
 session::Control& Context::control() {
     if (!control_) control_ = session::Control::connect(address(), patience());
     return *control_;
+}
+
+Manager& Context::manager() {
+    if (!manager_) manager_ = std::make_shared<Manager>(Manager::connect(address().text()));
+    return *manager_;
 }
 
 Deadline Context::patience() const {

@@ -13,6 +13,10 @@
 #include "ctl/parser.hpp"
 #include "session/control.hpp"
 
+namespace muster {
+class Manager;
+}
+
 namespace muster::ctl {
 
 class Context {
@@ -26,6 +30,8 @@ class Context {
 
     const session::Address& address();
     session::Control& control();
+    // The shared objects: attached at the first call.
+    Manager& manager();
     // The daemon is given --timeout to answer, or 5 s.
     base::Deadline patience() const;
     nlohmann::json call(std::string_view method, const nlohmann::json& parameters);
@@ -35,6 +41,7 @@ class Context {
     std::optional<std::string> given_address_;
     std::optional<session::Address> address_;
     std::optional<session::Control> control_;
+    std::shared_ptr<Manager> manager_;
 };
 
 // "musterctl: [wrong_kind] ..." on stderr.

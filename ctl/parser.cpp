@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <iostream>
+#include <charconv>
 #include <stdexcept>
 
 #include "ctl/exit_code.hpp"
@@ -60,6 +60,15 @@ const CLI::App* deepest(const CLI::App* app) {
     return app;
 }
 
+long whole_number(const std::string& word, const std::string& name) {
+    const std::string text = unmarked(word);
+    long number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || text.empty())
+        throw CLI::ValidationError(name, "'" + text + "' is no whole number");
+    return number;
+}
+
 }  // namespace
 
 Parser Parser::command(const std::string& name, const std::string& help, const std::string& group) {
@@ -83,6 +92,19 @@ void Parser::positional(std::optional<std::string>& target, const std::string& n
                         const std::string& help) {
     app_->add_option_function<std::string>(
             name, [&target](const std::string& word) { target = unmarked(word); }, help)
+        ->type_name("");
+}
+
+void Parser::positional(long& target, const std::string& name, const std::string& help) {
+    app_->add_option_function<std::string>(
+            name, [&target, name](const std::string& word) { target = whole_number(word, name); }, help)
+        ->required()
+        ->type_name("");
+}
+
+void Parser::positional(std::optional<long>& target, const std::string& name, const std::string& help) {
+    app_->add_option_function<std::string>(
+            name, [&target, name](const std::string& word) { target = whole_number(word, name); }, help)
         ->type_name("");
 }
 
@@ -115,6 +137,7 @@ void Parser::option(std::vector<std::string>& target, const std::string& names, 
             help)
         ->type_name(type)
         ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

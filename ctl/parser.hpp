@@ -34,6 +34,8 @@ class Parser {
 
     void positional(std::string& target, const std::string& name, const std::string& help);
     void positional(std::optional<std::string>& target, const std::string& name, const std::string& help);
+    void positional(long& target, const std::string& name, const std::string& help);
+    void positional(std::optional<long>& target, const std::string& name, const std::string& help);
     void positionals(std::vector<std::string>& target, const std::string& name, const std::string& help,
                      bool required = true);
 

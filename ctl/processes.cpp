@@ -65,7 +65,8 @@ json complete(const json& processes) {
                        {"core_dumped", nullptr}, {"started", nullptr},      {"ended", nullptr},
                        {"argv", json::array()},  {"user_seconds", nullptr}, {"system_seconds", nullptr},
                        {"max_rss_kib", nullptr}, {"failure", nullptr}};
-        if (!process.is_object()) throw Error(Errc::protocol, "read", "process record", "it is no JSON object");
+        if (!process.is_object())
+            throw Error(Errc::protocol, "read", "process record", "it is no JSON object");
         record.update(process);
         all.push_back(std::move(record));
     }
@@ -130,7 +131,8 @@ int for_each_selected(Context& context, const std::vector<std::string>& selector
     std::optional<int> failed;
     for (auto& call : calls) {
         try {
-            for (const auto& process : call.get().at("processes")) processes.push_back(process);
+            const json reply = call.get();
+            for (const auto& process : reply.at("processes")) processes.push_back(process);
         } catch (const Error& error) {
             complain(error);
             if (!failed) failed = exit_code(error.errc());

@@ -11,6 +11,11 @@ void add_commands(Parser& parser, Context& context) {
     add_wait(parser, context);
 
     add_objects(parser, context);
+    add_show(parser, context);
+    add_dict(parser, context);
+    add_list(parser, context);
+    add_queue(parser, context);
+    add_lock(parser, context);
     add_erase(parser, context);
     add_check(parser, context);
 

@@ -14,6 +14,11 @@ void add_kill(Parser& parser, Context& context);
 void add_signal(Parser& parser, Context& context);
 void add_wait(Parser& parser, Context& context);
 
+void add_show(Parser& parser, Context& context);
+void add_dict(Parser& parser, Context& context);
+void add_list(Parser& parser, Context& context);
+void add_queue(Parser& parser, Context& context);
+void add_lock(Parser& parser, Context& context);
 void add_objects(Parser& parser, Context& context);
 void add_erase(Parser& parser, Context& context);
 void add_check(Parser& parser, Context& context);

@@ -96,6 +96,17 @@ TEST_CASE("names that are verbs, brackets, numbers and empty words are words") {
     CHECK(f.rest == std::vector<std::string>{"[x,y]"});
 }
 
+TEST_CASE("an option that may be repeated takes one word each time") {
+    Command c;
+    CHECK(parse(c, {"run", "-e", "A=1", "-e", "B=2", "--", "sh", "-c"}) == 10);
+    CHECK(c.settings == std::vector<std::string>{"A=1", "B=2"});
+    CHECK(c.rest == std::vector<std::string>{"sh", "-c"});
+    Command d;
+    CHECK(parse(d, {"run", "--env", "A=1", "sh", "x"}) == 10);
+    CHECK(d.settings == std::vector<std::string>{"A=1"});
+    CHECK(d.rest == std::vector<std::string>{"sh", "x"});
+}
+
 TEST_CASE("what cannot be meant is a usage error, and nothing runs") {
     const std::vector<std::vector<const char*>> wrong{{},
                                                       {"frob"},

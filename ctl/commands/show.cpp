@@ -1,0 +1,68 @@
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ctl/commands/commands.hpp"
+#include "ctl/exit_code.hpp"
+#include "ctl/objects.hpp"
+
+namespace muster::ctl {
+namespace {
+
+Value lock_value(const Lock& lock) {
+    const auto owner = lock.owner();
+    return {{"locked", owner.has_value()},
+            {"owner", owner ? Value{{"pid", owner->pid}, {"tid", owner->tid}} : Value()},
+            {"token", lock.token()}};
+}
+
+int show(Context& context, const std::string& name) {
+    const auto kind = context.manager().kind_of(name);
+    if (!kind) throw_no_such_object("object", name);
+    const auto title = [&](std::size_t size) {
+        if (!context.json)
+            context.out.line(context.out.styled(*kind + " '" + printable(name) + "', " + std::to_string(size),
+                                                Style::dim));
+    };
+    if (*kind == "dict") {
+        const auto items = existing<Dict<>>(context, *kind, name).items();
+        if (context.json) return context.out.json(json_of(items)), exit_done;
+        title(items.size());
+        std::string lines;
+        for (const auto& [key, value] : items) lines += to_json_text(key) + ": " + to_json_text(value) + "\n";
+        write_all(STDOUT_FILENO, lines);
+    } else if (*kind == "list" || *kind == "queue") {
+        const auto values = *kind == "list" ? existing<List<>>(context, *kind, name).snapshot()
+                                            : existing<Queue<>>(context, *kind, name).snapshot();
+        title(values.size());
+        if (context.json) return context.out.json(Value(values)), exit_done;
+        std::string lines;
+        for (const auto& value : values) lines += to_json_text(value) + "\n";
+        write_all(STDOUT_FILENO, lines);
+    } else if (*kind == "lock") {
+        const auto value = lock_value(existing<Lock>(context, *kind, name));
+        if (context.json) return context.out.json(value), exit_done;
+        const bool held = value.at("locked").get<bool>();
+        context.out.line("lock '" + printable(name) + "', " +
+                         (held ? "held by PID " + value.at("owner").at("pid").dump() : std::string("free")));
+    } else {
+        throw Error(Errc::wrong_kind, "show", "object '" + name + "'",
+                    "this musterctl does not know a " + *kind);
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_show(Parser& parser, Context& context) {
+    auto verb = parser.command("show", "print a shared object as a whole, as of one moment", "Objects");
+    auto name = std::make_shared<std::string>();
+    verb.positional(*name, "NAME", "the object's name");
+    verb.footer(
+        "Entries are printed as JSON, one a line; with --json as one value. A dict's keys that are no "
+        "strings\n"
+        "become strings there, unless two would become the same: then it is an array of [KEY, VALUE].");
+    verb.action([name, &context] { return show(context, *name); });
+}
+
+}  // namespace muster::ctl
