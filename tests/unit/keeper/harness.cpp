@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -109,7 +108,6 @@ RunningKeeper::RunningKeeper(const char* mode, const Adjust& adjust) {
     options.address = "unix:" + path;
     options.service_arguments = {mode};
     if (adjust) adjust(options);
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // for what a keeper leaves that is killed
     pid_ = ::fork();
     if (pid_ != 0) return;
     const int log = ::open((folder_ / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -123,12 +121,7 @@ RunningKeeper::RunningKeeper(const char* mode, const Adjust& adjust) {
 }
 
 RunningKeeper::~RunningKeeper() {
-    if (!ended()) end();
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-}
-
-void RunningKeeper::end() {
+    if (ended()) return;
     ::kill(pid_, SIGTERM);
     ::kill(pid_, SIGCONT);
     eventually([&] { return ended() || log().find("stopping") != std::string::npos; });

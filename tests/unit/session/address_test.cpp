@@ -10,6 +10,7 @@
 #include <muster/error.hpp>
 
 #include "control_server.hpp"
+#include "support/skip.hpp"
 
 using muster::Errc;
 using muster::session::Address;
@@ -92,10 +93,7 @@ TEST_CASE("the address given wins over the environment, and that over the usual 
 }
 
 TEST_CASE("without any socket the error names the places and what to do") {
-    if (std::filesystem::exists("/run/muster/muster.sock")) {
-        WARN("SKIP: a system daemon runs here");
-        return;
-    }
+    if (std::filesystem::exists("/run/muster/muster.sock")) muster::test::skip("a system daemon runs here");
     muster::test::TempDirectory directory;
     Environment environment;
     environment.set("MUSTER_ADDRESS", nullptr);

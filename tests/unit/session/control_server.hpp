@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <list>
 #include <string>
@@ -20,29 +19,11 @@
 
 #include "base/base.hpp"
 #include "session/address.hpp"
+#include "support/daemon_fixture.hpp"
 
 namespace muster::test {
 
 using nlohmann::json;
-
-class TempDirectory {
-  public:
-    TempDirectory() {
-        std::string pattern = "/tmp/muster-test-XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr) base::throw_errno(errno, "make", pattern, "mkdtemp");
-        path_ = pattern;
-    }
-    TempDirectory(const TempDirectory&) = delete;
-    TempDirectory& operator=(const TempDirectory&) = delete;
-    ~TempDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 // A listening socket, as the keeper holds it: bound, never accepted from by itself.
 class Listener {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control_server.hpp"
+#include "support/skip.hpp"
 
 using namespace std::chrono_literals;
 using muster::Errc;
@@ -100,10 +101,7 @@ TEST_CASE("no socket and no listener are unreachable, with what to do") {
 }
 
 TEST_CASE("a socket that the user may not open is refused") {
-    if (::geteuid() != 0) {
-        WARN("SKIP: needs root to become another user");
-        return;
-    }
+    if (::geteuid() != 0) muster::test::skip("needs root to become another user");
     Place place;  // its directory is root's alone
     const pid_t child = ::fork();
     if (child == 0) {
