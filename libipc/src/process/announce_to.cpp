@@ -29,6 +29,10 @@ class Lines final : public Announcer {
         alive_.erase(pid);
         for (DaemonLine& line : lines_) line.ended(pid, ending);
     }
+    void settle() noexcept override {
+        const std::scoped_lock hold(mutex_);
+        for (DaemonLine& line : lines_) line.settle();
+    }
 
     void before_fork() noexcept override {
         mutex_.lock();

@@ -25,6 +25,9 @@ class Announcer {
     virtual void started(pid_t pid, const std::string& name) noexcept = 0;
     virtual void ended(pid_t pid, const Ending& ending) noexcept = 0;
 
+    // This process ends normally, and its children have: the last chance to have been heard.
+    virtual void settle() noexcept {}
+
     // Around every fork of this program, in the forking thread: take the locks; let them go; in the child let
     // them go and forget the parent's children and connections.
     virtual void before_fork() noexcept {}

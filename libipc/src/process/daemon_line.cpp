@@ -125,12 +125,11 @@ void DaemonLine::take_reply(const std::string& text) {
         record->start = Record::answered;
 }
 
-// True when the start of `until_answered` has been answered.
-bool DaemonLine::take_replies(Deadline deadline, pid_t until_answered) {
+template <typename Enough>
+bool DaemonLine::take_replies(Deadline deadline, Enough&& enough) {
     std::string text;
     while (connection_) {
-        const Record* const record = find(until_answered);
-        if (until_answered != 0 && (!record || record->start == Record::answered)) return true;
+        if (enough()) return true;
         const auto got = connection_->receive(text, deadline);
         if (got == session::Connection::Got::late) return false;
         if (got == session::Connection::Got::broken) broken();
@@ -139,12 +138,12 @@ bool DaemonLine::take_replies(Deadline deadline, pid_t until_answered) {
     return false;
 }
 
-// The child cannot end unseen meanwhile: it waits at its gate, or is a zombie.
-void DaemonLine::await_answer(pid_t pid) noexcept {
+template <typename Enough>
+void DaemonLine::await(Enough&& enough) noexcept {
     const auto deadline = Deadline::after(patience);
     while (!late_) {
         try {
-            if (connection_ && take_replies(deadline, pid)) return;
+            if (connection_ && take_replies(deadline, enough)) return;
         } catch (const std::exception&) {  // it does not speak our protocol
             broken();
         }
@@ -162,6 +161,24 @@ void DaemonLine::await_answer(pid_t pid) noexcept {
         }
         say_all();
     }
+}
+
+// The child cannot end unseen meanwhile: it waits at its gate, or is a zombie.
+void DaemonLine::await_answer(pid_t pid) noexcept {
+    await([&] {
+        const Record* const record = find(pid);
+        return !record || record->start == Record::answered;
+    });
+}
+
+void DaemonLine::settle() noexcept try {
+    const std::scoped_lock hold(mutex_);
+    const auto has_ended = [](const Record& r) { return r.ending.has_value(); };
+    const auto heard = [&] { return std::none_of(records_.begin(), records_.end(), has_ended); };
+    if (heard() || !connected()) return;
+    say_all();
+    await(heard);
+} catch (...) {
 }
 
 DaemonLine::Record* DaemonLine::find(pid_t pid) noexcept {
@@ -194,7 +211,7 @@ void DaemonLine::serve() noexcept {
         retired_.reset();
         try {
             if (!records_.empty() && !connection_ && connected()) say_all();
-            if (connection_) take_replies(Deadline::now(), 0);
+            if (connection_) take_replies(Deadline::now(), [] { return false; });
         } catch (const std::exception&) {
             broken();
         }

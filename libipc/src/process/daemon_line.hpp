@@ -2,8 +2,9 @@
 //
 // The daemon hears of a child before the child's function runs, and of its end before it is reaped, so that
 // the daemon can look at it in /proc. To that end started() waits for the daemon's answer, ended() for the
-// answer to started(), each at most `patience`; once it came late nobody waits again until the daemon has
-// answered. Usually it is a round trip for a start and nothing for an end.
+// answer to started(), each at most `patience`, as settle() does at the end of the program; once it came late
+// nobody waits again until the daemon has answered. Usually it is a round trip for a start and nothing for an
+// end.
 //
 // A thread keeps the connection while there is anything to tell. When the service ends, it tells the next one
 // of all children that live, and of the ends that have not been acknowledged; with no daemon it tries once a
@@ -36,6 +37,8 @@ class DaemonLine {
     const session::Address& address() const noexcept { return address_; }
     void started(pid_t pid, const std::string& name) noexcept;
     void ended(pid_t pid, const Ending& ending) noexcept;
+    // Waits until all ends are acknowledged: what lies unread in a socket may be lost when we are gone.
+    void settle() noexcept;
 
     void lock_for_fork() noexcept { mutex_.lock(); }
     void unlock_after_fork() noexcept { mutex_.unlock(); }
@@ -61,9 +64,15 @@ class DaemonLine {
     void say(Record& record);
     void say_all();
     void flush();
-    bool take_replies(base::Deadline deadline, pid_t until_answered);
+    // `enough` is asked before each reply; true when it said so, false when the deadline passed or the
+    // connection broke.
+    template <typename Enough>
+    bool take_replies(base::Deadline deadline, Enough&& enough);
     void take_reply(const std::string& text);
     void broken() noexcept;
+    // Waits for the daemon, also for its next service, until `enough`; see `patience`.
+    template <typename Enough>
+    void await(Enough&& enough) noexcept;
     void await_answer(pid_t pid) noexcept;
     Record* find(pid_t pid) noexcept;
     void start_thread() noexcept;

@@ -120,13 +120,15 @@ bool join(const ChildPtr& child, base::Deadline deadline) {
 
 void end_children() noexcept {
     State& s = state();
+    Announcer* announcer = nullptr;
     for (;;) {  // other threads may start children meanwhile
         std::vector<ChildPtr> daemons, others;
         {
             const std::scoped_lock hold(s.mutex);
             for (const ChildPtr& child : s.running) (child->daemon ? daemons : others).push_back(child);
+            announcer = s.announcer;
         }
-        if (daemons.empty() && others.empty()) return;
+        if (daemons.empty() && others.empty()) break;
         for (const ChildPtr& child : daemons) ::pidfd_send_signal(child->pidfd->get(), SIGTERM, nullptr, 0);
         const auto patience = base::Deadline::after(daemon_grace);
         for (const ChildPtr& child : daemons) {
@@ -136,6 +138,7 @@ void end_children() noexcept {
         }
         for (const ChildPtr& child : others) join(child, base::Deadline::never());
     }
+    if (announcer) announcer->settle();
 }
 
 }  // namespace muster::process

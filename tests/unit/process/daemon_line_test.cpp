@@ -157,6 +157,21 @@ TEST_CASE("a daemon that does not answer is waited for once, and hears all when 
     CHECK(eventually([&] { return daemon.heard.of("Ended", processes.front().pid()).size() == 2; }));
 }
 
+TEST_CASE("a program does not end before its children's ends have been acknowledged") {
+    Daemon daemon;
+    Channel report;
+    Process program([&] {  // closes its connection with the last instruction
+        std::vector<Process> children;
+        for (int i = 0; i < 10; ++i) children.emplace_back([] { return 3; }).start();
+        for (Process& child : children) {
+            child.join();
+            report.send(*child.pid());
+        }
+    });
+    program.start().join();
+    for (int i = 0; i < 10; ++i) CHECK(daemon.heard.of("Ended", report.receive<pid_t>()).size() == 1);
+}
+
 TEST_CASE("without a daemon children start and end as ever") {
     { Daemon gone; }
     Process process([] { return 2; });

@@ -180,7 +180,8 @@ TEST_CASE("a child that somebody else reaped counts as ended") {
 
 TEST_CASE("a start that the kernel refuses names the step, leaves nothing behind, and may be repeated") {
 #ifdef __SANITIZE_ADDRESS__
-    muster::test::skip("UBSan looks at memory through pipes of its own, and there are no descriptors for them here");
+    muster::test::skip(
+        "UBSan looks at memory through pipes of its own, and there are no descriptors for them here");
 #endif
     Process earlier([] {}), process([] { return 5; });
     earlier.start().join();  // what a process opens once, it has now
