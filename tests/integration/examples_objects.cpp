@@ -1,0 +1,64 @@
+// The examples about shared objects: what ten processes did together is whole.
+#include <algorithm>
+
+#include "example_run.hpp"
+
+using namespace muster::test;
+
+TEST_CASE_METHOD(ExampleRun, "example shared_dict_list: ten children set two keys and append ten pids") {
+    example("shared_dict_list");
+    REQUIRE(lines.size() == 3);
+    CHECK(sorted({lines[0], lines[1]}) == std::vector<std::string>{"k1 = v1", "k2 = v2"});
+    std::istringstream words(lines[2]);
+    std::string word;
+    words >> word;
+    CHECK(word == "pids:");
+    std::vector<int> pids;
+    for (int pid = 0; words >> pid;) pids.push_back(pid);
+    std::sort(pids.begin(), pids.end());
+    REQUIRE(pids.size() == 10);
+    std::vector<int> known;
+    for (const json& process : processes()) known.push_back(process.at("pid").get<int>());
+    std::sort(known.begin(), known.end());
+    CHECK(pids == known);
+}
+
+TEST_CASE_METHOD(ExampleRun,
+                 "example mixed_keys: keys and values of all kinds, and a list that ten children grow") {
+    example("mixed_keys");
+    REQUIRE(lines.size() == 12);
+    for (std::size_t i = 0; i < 10; ++i) {
+        const json seen = json::parse(lines[i]);  // what a child saw after its append
+        REQUIRE(seen.size() >= 6);
+        CHECK(std::vector<json>(seen.begin(), seen.begin() + 5) == std::vector<json>{0, 1, 2, 3, 4});
+    }
+    const std::string dict = lines[10] + " ";
+    for (int n = 0; n < 10; ++n) CHECK(dict.find(" " + std::to_string(n) + "=\"1\" ") != std::string::npos);
+    CHECK(dict.find(" \"2\"=2 ") != std::string::npos);  // not the key 2
+    CHECK(dict.find(" 0.25=null ") != std::string::npos);
+    CHECK(std::count(dict.begin(), dict.end(), '=') == 12);
+    auto list = json::parse(lines[11].substr(std::string("list: ").size())).get<std::vector<int>>();
+    REQUIRE(list.size() == 15);
+    std::sort(list.begin() + 5, list.end());
+    CHECK(list == std::vector<int>{0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+}
+
+TEST_CASE_METHOD(ExampleRun, "example queue_from_child: the parent gets what the children put") {
+    example("queue_from_child");
+    REQUIRE(lines.size() == 5);
+    CHECK(lines[0] == R"(["Hello",null,"World"])");
+    CHECK(sorted({lines[1], lines[2], lines[3]}) ==
+          std::vector<std::string>{R"([42,0,"hello"])", R"([42,1,"hello"])", R"([42,2,"hello"])"});
+    CHECK(lines[4] == "left in the queue: 0");
+}
+
+TEST_CASE_METHOD(ExampleRun,
+                 "example producer_consumer: each thing is consumed once, in its producer's order") {
+    example("producer_consumer");
+    REQUIRE(lines.size() == 16);
+    CHECK(lines.back() == "15 of 15 consumed, 0 left");
+    for (int producer = 0; producer < 3; ++producer)
+        for (int thing = 0; thing < 5; ++thing)
+            CHECK(count_containing(lines, " got thing " + std::to_string(thing) + " of producer " +
+                                              std::to_string(producer)) == 1);
+}
