@@ -43,6 +43,7 @@ inline Located locate(const segment::Segment& segment, std::uint64_t word) {
     return {block + 8, segment.at<tx::Cell<std::uint64_t>>(block)->get()};
 }
 inline void copy_out(const segment::Segment& segment, std::uint64_t word, Located located, std::byte* to) {
+    if (located.length == 0) return;  // `to` may be null
     if (located.offset == 0) {
         const std::uint64_t bytes = word >> 8;
         std::memcpy(to, &bytes, located.length);
