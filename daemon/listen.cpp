@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "session/address.hpp"
 #include "start_error.hpp"
 
 namespace muster {
@@ -19,6 +18,7 @@ using base::UniqueFd;
 using service::Mode;
 
 constexpr int backlog = 1024;
+constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
 
 [[noreturn]] void refuse(const std::string& what, const std::string& why, const std::string& help,
                          ExitCode code = ExitCode::address) {
@@ -31,9 +31,9 @@ constexpr int backlog = 1024;
 }
 
 sockaddr_un checked_address(const std::string& path) {
-    if (path.size() > session::Address::path_limit)
+    if (path.size() > longest_path)
         refuse("socket " + path, "the path has " + std::to_string(path.size()) + " bytes",
-               "a socket's path may have " + std::to_string(session::Address::path_limit) +
+               "a socket's path may have " + std::to_string(longest_path) +
                    ", give a shorter --address");
     sockaddr_un result{};
     result.sun_family = AF_UNIX;

@@ -4,6 +4,9 @@
 // descriptor but the ones of the plan. Steps, in their order, by the names that a failure carries: "pipe" and
 // "user" (before the child), "clone", "cgroup", "setsid", "setgroups", "setgid", "setuid", "chdir", "open stdin",
 // "open stdout", "open stderr", "exec".
+//
+// While the child is on its way from its user's credentials to exec we wait for it: who may signal that user's
+// processes could hold us for as long as the child is kept stopped. That is a window of some ten microseconds.
 #pragma once
 
 #include <sys/resource.h>

@@ -62,7 +62,9 @@ struct Hello {                                 // first message of a service's l
     std::uint64_t next_id = 1;                 // ids below were used
 };
 struct Memory { std::string label; };          // + 1 fd; after Hello, one for each kept memfd
-struct Child {                                 // after Hello, one for each child known; + log fds as in Started
+// After Hello, one for each child known; + log fds as in Started, but not of pipes that were read to their end after
+// the child had ended.
+struct Child {
     std::uint64_t id = 0;
     pid_t pid = 0;
     std::string note;
@@ -77,6 +79,8 @@ struct Started {                               // + read ends of the log pipes: 
     double started = 0;
     bool has_out_log = false, has_err_log = false;
 };
+// The steps: "id" (used before), "stopping", "pipe", "user", "clone", "cgroup", "setsid", "setgroups", "setgid",
+// "setuid", "chdir", "open stdin", "open stdout", "open stderr", "exec".
 struct StartFailed { std::uint64_t id; std::string step, subject; int error; };
 struct Exited { std::uint64_t id; Ending ending; };      // kept by the keeper until Forget
 struct OrphanReaped { pid_t pid; Ending ending; };       // a re-parented descendant that was no child record

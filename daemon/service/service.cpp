@@ -17,6 +17,7 @@
 #include "service/log_relay.hpp"
 #include "service/server/interfaces.hpp"
 #include "service/server/server.hpp"
+#include "service/supervisor/journal.hpp"
 #include "service/watches.hpp"
 
 namespace muster::service {
@@ -24,6 +25,8 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+constexpr const char* journal_label = "forked";
 
 double wall_clock() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -78,6 +81,8 @@ class Service final : public Outside, public StoreOutside {
         pidfds_.add(id, pidfd, [this, id] { or_start_anew([&] { supervisor_->forked_gone(id); }); });
     }
     void unwatch(std::uint64_t id) override { pidfds_.remove(id); }
+    void record(const Process& forked) override { journal_->record(forked); }
+    void erase(std::uint64_t forked) override { journal_->erase(forked); }
     void keep_memory(const std::string& label, int memfd) override {
         link_.send(link::KeepMemory{label}, {memfd});
         flush_later();
@@ -179,13 +184,23 @@ class Service final : public Outside, public StoreOutside {
             spdlog::warn("service started anew, for the {}. time", hello.service_starts);
     }
     void on(const link::Memory& memory, Fds& fds) {
-        if (fds.size() == 1) store_.adopt(memory.label, std::move(fds.front()));
+        if (fds.size() != 1) return;
+        if (memory.label == journal_label)
+            journal_ = Journal::adopt(std::move(fds.front()));
+        else
+            store_.adopt(memory.label, std::move(fds.front()));
     }
     void on(const link::Child& child, Fds& fds) {
         supervisor_->restore(child);
         relay(child.id, fds);
     }
     void on(const link::StateEnd&, Fds&) {
+        if (!journal_) {
+            journal_ = Journal::create(static_cast<std::uint32_t>(config_.limits.processes + config_.history));
+            keep_memory(journal_label, journal_->memfd());
+        }
+        supervisor_->next_id(journal_->next_id());
+        for (ProcessPtr& forked : journal_->read()) supervisor_->restore_forked(std::move(forked));
         supervisor_->restored();
         taken_over_ = true;
     }
@@ -264,6 +279,7 @@ class Service final : public Outside, public StoreOutside {
     asio::steady_timer deadline_, sweep_;
     Watches pidfds_, sessions_;
     LogRelay logs_;
+    std::optional<Journal> journal_;        // from StateEnd on
     std::optional<Supervisor> supervisor_;  // from Hello on
     Store store_;
     Dispatcher dispatcher_;

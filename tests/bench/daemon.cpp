@@ -1,4 +1,5 @@
-// What goes through musterd: starting and reaping a program, and a plain call, each against the least that does it.
+// What goes through musterd: starting and reaping a program, and a plain call, each against the least that
+// does it.
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -100,14 +101,15 @@ Setup control_call() {
     constexpr auto method = "org.varlink.service.GetInfo";
     const auto server = std::make_shared<EchoServer>();
     const auto manager = std::make_shared<Manager>(private_daemon());
-    const auto control =
-        std::make_shared<session::Control>(session::Control::connect(session::Address::parse(manager->address())));
+    const auto control = std::make_shared<session::Control>(
+        session::Control::connect(session::Address::parse(manager->address())));
     // What is echoed is as long as what the daemon answers.
     const auto message = std::make_shared<nlohmann::json>(
         nlohmann::json{{"method", method}, {"parameters", control->call(method, nlohmann::json::object())}});
     const auto ours = [manager, control] { keep(control->call(method, nlohmann::json::object())); };
     const auto limit = [server, message] { keep(server->call(*message)); };
-    return {.ours = elapsed_loop(ours), .limits = {{"JSON-line echo server", elapsed_loop(limit), Goal{Goal::Of::ratio, 0.8}}}};
+    return {.ours = elapsed_loop(ours),
+            .limits = {{"JSON-line echo server", elapsed_loop(limit), Goal{Goal::Of::ratio, 0.8}}}};
 }
 
 }  // namespace

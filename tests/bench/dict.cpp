@@ -122,9 +122,10 @@ Run holding(FilledPtr all, Run run) {
 }
 
 Setup get_row(const FilledPtr& all, Goals goals) {
-    return {.ours = holding(all, loop(get_from(all->dict, all->keys))),
-            .limits = {{"std::unordered_map + mutex", loop(get_from(all->standard, all->keys)), goals.standard},
-                       {"unordered_flat_map + mutex", loop(get_from(all->flat, all->keys)), goals.flat}}};
+    return {
+        .ours = holding(all, loop(get_from(all->dict, all->keys))),
+        .limits = {{"std::unordered_map + mutex", loop(get_from(all->standard, all->keys)), goals.standard},
+                   {"unordered_flat_map + mutex", loop(get_from(all->flat, all->keys)), goals.flat}}};
 }
 
 Setup set_row(const FilledPtr& all, Goals goals) {

@@ -18,9 +18,10 @@ Setup uncontended() {
     const auto plain = make_mutex(), robust = make_mutex(Mutex::Robust::yes);
     const auto holding = [](auto owner, Run run) { return [owner, run](std::uint64_t n) { return run(n); }; };
     return {.ours = holding(lock, loop(lock_and_unlock(*lock))),
-            .limits = {{"pthread mutex", holding(plain, loop(lock_and_unlock(**plain))), Goal{Goal::Of::ratio, 3}},
-                       {"robust pthread mutex", holding(robust, loop(lock_and_unlock(**robust))),
-                        Goal{Goal::Of::ratio, 1.5}}}};
+            .limits = {
+                {"pthread mutex", holding(plain, loop(lock_and_unlock(**plain))), Goal{Goal::Of::ratio, 3}},
+                {"robust pthread mutex", holding(robust, loop(lock_and_unlock(**robust))),
+                 Goal{Goal::Of::ratio, 1.5}}}};
 }
 
 // Both processes take and release for a while; each counts.
@@ -32,17 +33,20 @@ struct Counts {
 class Contest {
   public:
     Contest() : lock_(local_manager(16u << 20).lock("bench")) {
-        partner_ = std::make_unique<Partner>(std::vector<Duet>{contend(lock_), contend(**plain_), contend(**robust_)});
+        partner_ = std::make_unique<Partner>(
+            std::vector<Duet>{contend(lock_), contend(**plain_), contend(**robust_)});
     }
     enum Which : std::size_t { ours, plain, robust };
 
-    // `n` operations are aimed at. Per operation of the two together, and how fairly: twice the poorer's part.
+    // `n` operations are aimed at. Per operation of the two together, and how fairly: twice the poorer's
+    // part.
     struct Outcome {
         double nanoseconds, share;
     };
     Outcome run(Which which, std::uint64_t n) {
         const double took = partner_->run(which, n);
-        const auto a = static_cast<double>(counts_->here.load()), b = static_cast<double>(counts_->there.load());
+        const auto a = static_cast<double>(counts_->here.load()),
+                   b = static_cast<double>(counts_->there.load());
         return {took / (a + b), 2 * std::min(a, b) / (a + b)};
     }
 
@@ -77,7 +81,8 @@ Setup contended(double Contest::Outcome::*figure, Goal goal) {
         return [contest, which, figure](std::uint64_t n) { return contest->run(which, n).*figure; };
     };
     return {.ours = by(Contest::ours),
-            .limits = {{"robust pthread mutex", by(Contest::robust), goal}, {"pthread mutex", by(Contest::plain)}},
+            .limits = {{"robust pthread mutex", by(Contest::robust), goal},
+                       {"pthread mutex", by(Contest::plain)}},
             .fixed = 200'000};
 }
 
@@ -85,10 +90,12 @@ Setup contended(double Contest::Outcome::*figure, Goal goal) {
 
 void add_lock_rows(Rows& rows) {
     rows.push_back({"lock+unlock", Unit::nanoseconds, uncontended});
-    rows.push_back({"lock, two processes contend", Unit::rate,
-                    [] { return contended(&Contest::Outcome::nanoseconds, {Goal::Of::ratio, 0.8}); }});
-    rows.push_back({"lock, share of the poorer", Unit::share,
-                    [] { return contended(&Contest::Outcome::share, {Goal::Of::figure, 0.9}); }});
+    rows.push_back({"lock, two processes contend", Unit::rate, [] {
+                        return contended(&Contest::Outcome::nanoseconds, {Goal::Of::ratio, 0.8});
+                    }});
+    rows.push_back({"lock, share of the poorer", Unit::share, [] {
+                        return contended(&Contest::Outcome::share, {Goal::Of::figure, 0.9});
+                    }});
 }
 
 }  // namespace muster::bench

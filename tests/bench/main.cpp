@@ -29,7 +29,7 @@ Effort effort_of(const Options& options) {
 int run(const Options& options) {
     Rows rows;
     add_dict_rows(rows);
-    //LIST
+    add_list_rows(rows);
     add_queue_rows(rows);
     add_lock_rows(rows);
     add_daemon_rows(rows);

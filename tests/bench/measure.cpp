@@ -45,11 +45,13 @@ Figures measure(const Row& row, const Effort& effort) {
     const std::uint64_t begin = now_ns();
     const auto spent = [&] { return static_cast<double>(now_ns() - begin) / 1e9; };
     std::vector<std::uint64_t> operations;
-    for (const Run* run : runs) operations.push_back(setup.fixed != 0 ? setup.fixed : calibrate(*run, effort.round_ms));
+    for (const Run* run : runs)
+        operations.push_back(setup.fixed != 0 ? setup.fixed : calibrate(*run, effort.round_ms));
 
     std::vector<std::vector<double>> figures(runs.size()), ratios(runs.size());
     unsigned rounds = 0;
-    for (; rounds < effort.most_rounds && (rounds < effort.least_rounds || spent() < effort.row_seconds); ++rounds) {
+    for (; rounds < effort.most_rounds && (rounds < effort.least_rounds || spent() < effort.row_seconds);
+         ++rounds) {
         std::vector<double> round(runs.size());
         for (std::size_t i = 0; i < runs.size(); ++i) {
             const std::size_t which = (i + rounds) % runs.size();  // nobody is always first
@@ -61,7 +63,12 @@ Figures measure(const Row& row, const Effort& effort) {
         }
     }
 
-    Figures result{.name = row.name, .unit = row.unit, .ours = median(figures[0]), .rounds = rounds, .limits = {}, .failure = {}};
+    Figures result{.name = row.name,
+                   .unit = row.unit,
+                   .ours = median(figures[0]),
+                   .rounds = rounds,
+                   .limits = {},
+                   .failure = {}};
     for (std::size_t i = 0; i < setup.limits.size(); ++i) {
         const Limit& limit = setup.limits[i];
         LimitFigures of{limit.name, median(figures[i + 1]), median(ratios[i + 1]), limit.goal, true};

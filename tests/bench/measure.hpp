@@ -1,5 +1,6 @@
-// Paired measurement: a row runs ours and its limits in turn, in short rounds, and what counts is the median of each
-// round's ratio. A machine that drifts, or that others use meanwhile, slows both sides of a ratio alike.
+// Paired measurement: a row runs ours and its limits in turn, in short rounds, and what counts is the median
+// of each round's ratio. A machine that drifts, or that others use meanwhile, slows both sides of a ratio
+// alike.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace muster::bench {
 
 // Nanoseconds of CLOCK_MONOTONIC.
 std::uint64_t now_ns() noexcept;
-// Nanoseconds of processor time of this thread. For what never sleeps it is the elapsed time of a machine that does
-// nothing else, also on one that does.
+// Nanoseconds of processor time of this thread. For what never sleeps it is the elapsed time of a machine
+// that does nothing else, also on one that does.
 std::uint64_t busy_ns() noexcept;
 
 double median(std::vector<double> values);
@@ -39,7 +40,9 @@ Run loop(Op op, std::uint64_t (*clock)() noexcept = busy_ns) {
 }
 // For operations of which a part is done by others, or asleep.
 template <typename Op>
-Run elapsed_loop(Op op) { return loop(std::move(op), now_ns); }
+Run elapsed_loop(Op op) {
+    return loop(std::move(op), now_ns);
+}
 
 enum class Unit {
     nanoseconds,  // per operation; less is better
@@ -77,8 +80,8 @@ struct Row {
 using Rows = std::vector<Row>;
 
 struct Effort {
-    double round_ms = 4;       // of each contender
-    double row_seconds = 4;    // of the whole row, its preparation excepted
+    double round_ms = 4;     // of each contender
+    double row_seconds = 4;  // of the whole row, its preparation excepted
     unsigned least_rounds = 5;
     unsigned most_rounds = 400;
 };

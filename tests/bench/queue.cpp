@@ -14,7 +14,8 @@ namespace {
 // The floor: not crash-safe, for one producer and one consumer, and waiting burns the processor.
 class Ring {
   public:
-    Ring(std::size_t message, std::size_t slots) : message_(message), slots_(slots), memory_(message * slots) {}
+    Ring(std::size_t message, std::size_t slots)
+        : message_(message), slots_(slots), memory_(message * slots) {}
 
     void put(const std::byte* from) noexcept {
         const std::uint64_t tail = ends_->tail.load(std::memory_order_relaxed);
@@ -92,7 +93,8 @@ template <typename Message>
 struct Stream {
     Stream(std::size_t message, std::size_t slots)
         : size(message),
-          queue(local_manager(256u << 20).queue<Message>("bench", {.maxsize = static_cast<std::int64_t>(slots)})),
+          queue(local_manager(256u << 20)
+                    .queue<Message>("bench", {.maxsize = static_cast<std::int64_t>(slots)})),
           ring(message, slots) {
         const Duet ours{[this](std::uint64_t n) {
                             const auto one = make_message<Message>(size);
@@ -126,7 +128,8 @@ Setup stream(std::size_t size, std::size_t slots, std::uint64_t messages, double
     const auto side = [&](std::size_t which) {
         return [all, which](std::uint64_t n) { return all->partner->run(which, n) / static_cast<double>(n); };
     };
-    return {.ours = side(0), .limits = {{"SPSC ring", side(1), Goal{Goal::Of::ratio, goal}}}, .fixed = messages};
+    return {
+        .ours = side(0), .limits = {{"SPSC ring", side(1), Goal{Goal::Of::ratio, goal}}}, .fixed = messages};
 }
 
 // A word that one side counts up and the other waits on, asleep or spinning.
@@ -222,7 +225,8 @@ Setup ping_pong() {
 void add_queue_rows(Rows& rows) {
     rows.push_back({"queue put+get 64 B, one process", Unit::nanoseconds, put_and_get});
     // The goals in messages a second, 10 M and 5 M, against a ring that does 64 M and 11 M.
-    rows.push_back({"queue 64 B, two processes", Unit::rate, [] { return stream<Value64>(64, 1024, 100'000, 0.16); }});
+    rows.push_back(
+        {"queue 64 B, two processes", Unit::rate, [] { return stream<Value64>(64, 1024, 100'000, 0.16); }});
     rows.push_back({"queue 4 KiB, two processes", Unit::rate,
                     [] { return stream<std::vector<std::byte>>(4096, 1024, 20'000, 0.45); }});
     rows.push_back({"queue 1 MiB, two processes", Unit::rate,

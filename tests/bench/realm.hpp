@@ -1,4 +1,5 @@
-// Where the rows' objects live: a realm without a daemon for the data path, one with a private daemon for the rest.
+// Where the rows' objects live: a realm without a daemon for the data path, one with a private daemon for the
+// rest.
 #pragma once
 
 #include <array>

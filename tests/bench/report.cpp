@@ -30,18 +30,24 @@ std::string scaled(double value, const char* const (&units)[4]) {
 
 std::string text_of(Unit unit, double figure) {
     switch (unit) {
-        case Unit::nanoseconds: return scaled(figure, {"ns", "us", "ms", "s"});
-        case Unit::rate: return scaled(figure, {"/s", "k/s", "M/s", "G/s"});
-        case Unit::share: break;
+        case Unit::nanoseconds:
+            return scaled(figure, {"ns", "us", "ms", "s"});
+        case Unit::rate:
+            return scaled(figure, {"/s", "k/s", "M/s", "G/s"});
+        case Unit::share:
+            break;
     }
     return format("%.2f", figure);
 }
 
 const char* name_of(Unit unit) noexcept {
     switch (unit) {
-        case Unit::nanoseconds: return "ns";
-        case Unit::rate: return "per_second";
-        case Unit::share: break;
+        case Unit::nanoseconds:
+            return "ns";
+        case Unit::rate:
+            return "per_second";
+        case Unit::share:
+            break;
     }
     return "share";
 }
@@ -103,7 +109,9 @@ void print_row(std::ostream& out, const Figures& figures) {
         out << format(line_format, name.c_str(), ours.c_str(), limit.name.c_str(),
                       text_of(figures.unit, limit.figure).c_str(), format("%.2fx", limit.ratio).c_str(),
                       limit.goal ? text_of(figures.unit, *limit.goal).c_str() : "",
-                      !limit.goal ? "" : limit.reached ? "reached" : "NOT YET");
+                      !limit.goal     ? ""
+                      : limit.reached ? "reached"
+                                      : "NOT YET");
         name.clear();
         ours.clear();
     }
@@ -111,7 +119,8 @@ void print_row(std::ostream& out, const Figures& figures) {
 }
 
 void print_legend(std::ostream& out) {
-    out << "\nratio: ours to the limit, the median of the rounds' ratios; of times less is better, of rates (/s) and\n"
+    out << "\nratio: ours to the limit, the median of the rounds' ratios; of times less is better, of rates "
+           "(/s) and\n"
            "shares more. A goal without x is of our own figure.\n";
 }
 

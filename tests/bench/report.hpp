@@ -21,7 +21,8 @@ void print_machine(std::ostream& out, const Machine& machine);
 void print_header(std::ostream& out);
 void print_row(std::ostream& out, const Figures& figures);
 void print_legend(std::ostream& out);
-// {"machine": {...}, "rows": [{"name", "unit", "ours", "rounds", "limits": [{"name", "figure", "ratio", "goal", ...}]}]}
+// {"machine": {...}, "rows": [{"name", "unit", "ours", "rounds", "limits": [{"name", "figure", "ratio",
+// "goal", ...}]}]}
 void write_json(std::ostream& out, const Machine& machine, const std::vector<Figures>& rows);
 
 }  // namespace muster::bench

@@ -50,8 +50,8 @@ void spin_once(std::uint32_t& turns) noexcept {
 #endif
 }
 
-// Turns: this side sets `called`, the partner answers with `ready`, this side starts both with `go`, and the partner
-// reports with `done`. Each on a line of its own.
+// Turns: this side sets `called`, the partner answers with `ready`, this side starts both with `go`, and the
+// partner reports with `done`. Each on a line of its own.
 struct Partner::Board {
     alignas(64) std::atomic<std::uint64_t> called{0};
     std::uint64_t which = 0, n = 0;
@@ -62,7 +62,8 @@ struct Partner::Board {
     bool failed = false;
 };
 
-Partner::Partner(std::vector<Duet> duets) : duets_(std::move(duets)), board_(std::make_unique<Shared<Board>>()) {
+Partner::Partner(std::vector<Duet> duets)
+    : duets_(std::move(duets)), board_(std::make_unique<Shared<Board>>()) {
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
@@ -80,7 +81,8 @@ Partner::~Partner() {
 
 bool Partner::alive() const noexcept {
     siginfo_t info{};
-    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
 }
 
 void Partner::serve() {
@@ -88,8 +90,10 @@ void Partner::serve() {
     for (std::uint64_t turn = 1;; ++turn) {
         // Between rows it sleeps: whoever is measured alone then has the machine.
         for (std::uint32_t turns = 0; board.called.load(std::memory_order_acquire) != turn;) {
-            if (turns < 200'000) spin_once(turns);
-            else ::usleep(200);
+            if (turns < 200'000)
+                spin_once(turns);
+            else
+                ::usleep(200);
         }
         const std::uint64_t which = board.which, n = board.n;
         board.ready.store(turn, std::memory_order_release);

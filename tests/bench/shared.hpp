@@ -55,13 +55,14 @@ class alignas(64) Mutex {
 };
 std::shared_ptr<Shared<Mutex>> make_mutex(Mutex::Robust robust = Mutex::Robust::no);
 
-// What two processes do at the same time: `here` in this one, `there` in the partner, both given the operations.
+// What two processes do at the same time: `here` in this one, `there` in the partner, both given the
+// operations.
 struct Duet {
     std::function<void(std::uint64_t n)> here, there;
 };
 
-// A forked process that plays the other side of duets. It must be made after everything the duets use, and it ends with
-// this object, or with this process.
+// A forked process that plays the other side of duets. It must be made after everything the duets use, and it
+// ends with this object, or with this process.
 class Partner {
   public:
     explicit Partner(std::vector<Duet> duets);

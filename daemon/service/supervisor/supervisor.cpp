@@ -188,6 +188,7 @@ void Supervisor::finish(const ProcessPtr& process, Outcome outcome) {
     if (process->ended()) return;
     process->outcome = std::move(outcome);
     apply(*process, Event::ended);
+    if (process->kind == Kind::forked) outside_.record(*process);
     changed(*process);
     if (process->stopping)
         look_for_remains(process, outside_.now().steady);
@@ -217,7 +218,10 @@ void Supervisor::forget(std::uint64_t id) {
         ended_.pop_front();
     else
         std::erase(ended_, id);
-    if (process->kind == Kind::spawned && process->state != State::failed) outside_.send(link::Forget{id});
+    if (process->kind == Kind::forked)
+        outside_.erase(id);
+    else if (process->state != State::failed)
+        outside_.send(link::Forget{id});
 }
 
 // --- after the service was started anew ---

@@ -5,7 +5,7 @@
 // `Answer`, now or later, exactly once, unless cancelled; invalid ones throw CallError.
 //
 // A spawned process is a record of the keeper's, with our note; so a new service knows everything from the keeper's
-// Child messages (restore()). Ended ones are kept, newest first, up to the history's limit; then they are forgotten
+// Child messages (restore()), and forked ones from their journal (restore_forked()). Ended ones are kept, newest first, up to the history's limit; then they are forgotten
 // here and at the keeper. Thread safety: the service's one thread.
 #pragma once
 
@@ -32,6 +32,9 @@ class Outside {
     // Call forked_gone(id) when this pidfd becomes readable; it stays open until unwatch(id).
     virtual void watch(std::uint64_t id, int pidfd) = 0;
     virtual void unwatch(std::uint64_t id) = 0;
+    // A forked process as it is now, to be given to restore_forked() of the next service; and one that is forgotten.
+    virtual void record(const Process& forked) = 0;
+    virtual void erase(std::uint64_t forked) = 0;
 };
 
 struct SupervisorOptions {
@@ -84,6 +87,7 @@ class Supervisor {
     // --- what the keeper tells ---
     void next_id(std::uint64_t next) noexcept { next_id_ = std::max(next_id_, next); }
     void restore(const link::Child& child);
+    void restore_forked(ProcessPtr process);
     void restored();  // all of them
     void started(const link::Started& message);
     void start_failed(const link::StartFailed& message);

@@ -62,8 +62,27 @@ void Supervisor::announce(const Requester& parent, pid_t pid, const std::string&
     process->pidfd = std::move(pidfd);
     apply(*process, Event::started);
     table_.emplace(process->id, process);
+    outside_.record(*process);
     changed(*process);
     outside_.watch(process->id, process->pidfd.get());
+}
+
+// Known from before; if it ended while there was no service, its program may still tell us how.
+void Supervisor::restore_forked(ProcessPtr process) {
+    next_id(process->id + 1);
+    table_.insert_or_assign(process->id, process);
+    if (process->ended()) return;
+    process->grace = options_.grace;
+    process->pidfd = open_pidfd(process->pid);
+    const auto stat = read_stat(process->pid);
+    if (process->pidfd && stat && stat->start_time == process->start_time) {
+        outside_.watch(process->id, process->pidfd.get());
+        return;
+    }
+    process->pidfd.reset();
+    process->outcome.emplace().ended = outside_.now().wall;
+    apply(*process, Event::ended);
+    outside_.record(*process);
 }
 
 // May come before or after the pidfd told that it is gone, and more than once.
@@ -75,6 +94,7 @@ void Supervisor::ended(const Requester& parent, pid_t pid, const Outcome& outcom
         const double when = process->outcome->ended;
         process->outcome = outcome;
         process->outcome->ended = when;
+        outside_.record(*process);
         changed(*process);
         return;
     }
@@ -105,6 +125,7 @@ void Supervisor::orphan_reaped(const link::OrphanReaped& message) {
     Outcome outcome = Outcome::of(message.ending);
     if (process->ended()) {
         process->outcome = std::move(outcome);
+        outside_.record(*process);
         changed(*process);
         return;
     }

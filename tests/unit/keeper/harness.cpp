@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,6 +109,7 @@ RunningKeeper::RunningKeeper(const char* mode, const Adjust& adjust) {
     options.address = "unix:" + path;
     options.service_arguments = {mode};
     if (adjust) adjust(options);
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // for what a keeper leaves that is killed
     pid_ = ::fork();
     if (pid_ != 0) return;
     const int log = ::open((folder_ / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -121,7 +123,12 @@ RunningKeeper::RunningKeeper(const char* mode, const Adjust& adjust) {
 }
 
 RunningKeeper::~RunningKeeper() {
-    if (ended()) return;
+    if (!ended()) end();
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+}
+
+void RunningKeeper::end() {
     ::kill(pid_, SIGTERM);
     ::kill(pid_, SIGCONT);
     eventually([&] { return ended() || log().find("stopping") != std::string::npos; });

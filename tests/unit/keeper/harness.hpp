@@ -28,6 +28,7 @@ inline constexpr const char* obedient = "obedient";        // exits 0 when the t
 inline constexpr const char* deaf = "deaf";                // never exits
 inline constexpr const char* dies_on_stop = "dies-on-stop";
 inline constexpr const char* dies_at_once = "dies-at-once";
+inline constexpr const char* dies_after_memory = "dies-after-memory";  // as soon as it has passed on a KeepMemory
 inline constexpr const char* damaged = "damaged";          // sends rubbish as soon as somebody connects
 inline constexpr const char* hangs_up = "hangs-up";        // closes its link as soon as somebody connects
 }  // namespace relay
@@ -115,6 +116,7 @@ class RunningKeeper {
 
   private:
     Received next();
+    void end();
 
     TempFolder folder_;
     base::UniqueFd listening_;

@@ -68,7 +68,10 @@ int run_relay(int fd, std::string_view mode) {
             waiting.pop_front();
         }
         test->flush();
-        while (auto received = test->receive()) pass_on(*received, keeper);
+        while (auto received = test->receive()) {
+            pass_on(*received, keeper);
+            if (mode == relay::dies_after_memory && std::holds_alternative<link::KeepMemory>(received->message)) return 7;
+        }
         if (test->closed()) {
             test.reset();
             if (stopped && mode == relay::obedient) return 0;

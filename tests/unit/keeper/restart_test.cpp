@@ -97,6 +97,27 @@ TEST_CASE("the next service gets the listening socket, the memories and the chil
     CHECK(keeper.log().find("killed by signal 9 (SIGKILL); next start now") != std::string::npos);
 }
 
+TEST_CASE("what a service asked for at its last instruction is done") {
+    RunningKeeper keeper(relay::dies_after_memory);
+    const UniqueFd memory(::memfd_create("realm", MFD_CLOEXEC));
+    for (std::uint32_t round = 1; round <= 5; ++round) {
+        CHECK(keeper.take_over().memories.size() == round - 1);
+        const auto service = keeper.service_pid();
+        const int stopped = round % 2 == 0 ? SIGSTOP : SIGCONT;  // it sees the request and the death at once
+        ::kill(keeper.pid(), stopped);
+        keeper.send(link::KeepMemory{"realm " + std::to_string(round)}, {memory.get()});
+        REQUIRE(eventually([&] {
+            const auto stat = keeper::read_stat(service);
+            return !stat || stat->state == 'Z';
+        }));
+        ::kill(keeper.pid(), SIGCONT);
+        keeper.hang_up();
+        REQUIRE(eventually([&] { return keeper.service_pid() != 0 && keeper.service_pid() != service; }));
+    }
+    CHECK(keeper.take_over().memories.size() == 5);
+    CHECK(keeper.log().find("exited with 7") != std::string::npos);
+}
+
 TEST_CASE("workers hammer on while the service is killed again and again") {
     RunningKeeper keeper;
     keeper.take_over();

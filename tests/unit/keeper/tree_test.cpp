@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -178,6 +179,7 @@ TEST_CASE("the cgroups of a keeper that was killed are cleared away by the next 
         keeper.wait_for_end();
     }
     ::kill(worker, SIGKILL);
+    ::waitpid(worker, nullptr, 0);
     REQUIRE(cgroups_of(first).size() == 1);
     CHECK(eventually([&] {
         keeper::Cgroups::find();

@@ -5,6 +5,7 @@
 #include <map>
 #include <variant>
 
+#include "service/supervisor/journal.hpp"
 #include "service/supervisor/supervisor.hpp"
 
 struct FakeOutside : muster::service::Outside {
@@ -12,6 +13,8 @@ struct FakeOutside : muster::service::Outside {
     muster::service::Instant now() override { return time; }
     void watch(std::uint64_t id, int pidfd) override { watched[id] = pidfd; }
     void unwatch(std::uint64_t id) override { watched.erase(id); }
+    void record(const muster::service::Process& forked) override { journal.record(forked); }
+    void erase(std::uint64_t forked) override { journal.erase(forked); }
 
     void pass(double seconds) {
         time.wall += seconds;
@@ -37,5 +40,6 @@ struct FakeOutside : muster::service::Outside {
 
     std::deque<muster::link::ToKeeper> sent;
     std::map<std::uint64_t, int> watched;
+    muster::service::Journal journal = muster::service::Journal::create(8);
     muster::service::Instant time{muster::service::Clock::time_point(std::chrono::hours(1)), 1'000'000};
 };
