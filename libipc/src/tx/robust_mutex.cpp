@@ -19,7 +19,6 @@ Acquired translate(int result) noexcept {
     switch (result) {
         case 0: return Acquired::yes;
         case EOWNERDEAD: return Acquired::owner_died;
-        case EBUSY:
         case ETIMEDOUT: return Acquired::timed_out;
         default: return Acquired::damaged;
     }
@@ -40,8 +39,7 @@ Acquired RobustMutex::lock() noexcept { return translate(pthread_mutex_lock(&mut
 
 Acquired RobustMutex::lock_until(base::Deadline deadline) noexcept {
     if (deadline.is_never()) return lock();
-    const Acquired at_once = translate(pthread_mutex_trylock(&mutex_));
-    if (at_once != Acquired::timed_out || deadline.is_now()) return at_once;
+    // Also for `now`: glibc's trylock keeps a mutex that it finds not recoverable, and whoever comes next hangs.
     const timespec until = deadline.as_timespec();
     return translate(pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until));
 }
