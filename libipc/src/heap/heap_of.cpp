@@ -200,7 +200,7 @@ void Heap::reconcile() {
     for (const std::uint64_t stray : strays) extents.give_back(stray, id_);
 }
 
-void Heap::destroy() noexcept {
+void Heap::destroy() {
     std::vector<std::uint64_t> owned;
     Extents extents(segment_);
     // By tag, not by our own lists: those need not be whole, and nothing may be left.

@@ -84,7 +84,7 @@ class Heap {
     // I6: an extent with our tag that is in none of our lists is given back.
     void reconcile();
     // The object is dead: everything goes back.
-    void destroy() noexcept;
+    void destroy();
 
     std::uint64_t bytes() const noexcept { return rep_.bytes; }
     std::uint64_t live_bytes() const noexcept { return rep_.live; }

@@ -270,6 +270,14 @@ TEST_CASE("a dead object's lock is refused") {
     CHECK(heap::Extents(*f.segment).used_bytes() == 0);
 }
 
+TEST_CASE("a damaged page table is told when an object is erased, not answered with the end of the program") {
+    test::TempSegment segment(segment::minimum_capacity);
+    containers::Directory directory(*segment);
+    directory.open_or_create("name", heap::Kind::dict, {});
+    Tx::init(segment->at<heap::PageRep>(segment->regions().page_table)[0].info, 9);
+    CHECK_THROWS_AS(directory.erase("name"), segment::Damage);
+}
+
 TEST_CASE("verify finds what is wrong with a heap") {
     Fixture f;
     const std::uint64_t block = f.allocate(100);
