@@ -170,6 +170,10 @@ void Parser::flag(bool& target, const std::string& names, const std::string& hel
 
 void Parser::footer(const std::string& text) { app_->footer(text); }
 
+void Parser::version(const std::string& text) {
+    app_->set_version_flag("--version", text, "print the version");
+}
+
 void Parser::action(Action action) {
     app_->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
 }
@@ -183,6 +187,9 @@ int parse_and_run(int argc, const char* const* argv, const std::string& descript
     describe(parser);
     try {
         app.parse(words_of(argc, argv));
+    } catch (const CLI::CallForVersion& version) {
+        write_all(STDOUT_FILENO, std::string(version.what()) + "\n");
+        return exit_done;
     } catch (const CLI::Success&) {  // --help
         const auto* at = deepest(&app);
         write_all(STDOUT_FILENO, at->help(at == &app ? "" : path_of(at->get_parent())));

@@ -51,6 +51,7 @@ class Parser {
     void flag(bool& target, const std::string& names, const std::string& help);
 
     void footer(const std::string& text);
+    void version(const std::string& text);  // makes --version
     // What to do when this one was chosen.
     void action(Action action);
 

@@ -1,5 +1,7 @@
 #include "ctl/processes.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <optional>
@@ -50,6 +52,8 @@ Style style_of(const json& process) {
     return Style::busy;
 }
 
+constexpr std::size_t at_once = 32;  // calls under way, each on a connection of its own
+
 double now() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -99,9 +103,10 @@ Table process_table(const json& processes) {
     for (const auto& process : processes) {
         const auto started = field(process, "started", 0.0);
         const Style style = style_of(process);
+        const auto pid = field(process, "pid", 0L);
         table.add({"#" + std::to_string(field(process, "id", 0L)),
                    Cell(field<std::string>(process, "name", ""), Style::strong),
-                   std::to_string(field(process, "pid", 0L)), std::to_string(field(process, "ppid", 0L)),
+                   pid > 0 ? std::to_string(pid) : "-", std::to_string(field(process, "ppid", 0L)),
                    Cell(field<std::string>(process, "state", "?"), style), Cell(ending(process), style),
                    started > 0 ? human_time(started) : "-",
                    started > 0 ? human_duration(field(process, "ended", now()) - started) : "-",
@@ -117,22 +122,40 @@ void print_processes(Context& context, const json& processes) {
         context.out.table(process_table(processes));
 }
 
+json call_until(Context& context, std::string_view method, json parameters, base::Deadline deadline) {
+    if (deadline.is_never()) return context.call(method, parameters, deadline);
+    const auto left = deadline.left(std::chrono::hours(24 * 365));
+    parameters["timeout"] = std::chrono::duration<double>(left).count();
+    return context.call(method, parameters, base::Deadline::after(left + session::Control::default_patience));
+}
+
 int for_each_selected(Context& context, const std::vector<std::string>& selectors, std::string_view method,
-                      json parameters, base::Deadline deadline) {
+                      const json& parameters, base::Deadline deadline, Timeout timeout) {
     context.control();  // here, so that no daemon is told once
-    std::vector<std::future<json>> calls;
-    for (const auto& selector : selectors) {
-        parameters["select"] = selector;
-        calls.push_back(std::async(std::launch::async, [&context, method, parameters, deadline] {
-            return context.call(method, parameters, deadline);
-        }));
-    }
+    std::vector<std::promise<json>> replies(selectors.size());
+    std::atomic<std::size_t> next{0};
+    const auto work = [&] {
+        for (std::size_t i = next++; i < selectors.size(); i = next++) {
+            try {
+                json asked = parameters;
+                asked["select"] = selectors[i];
+                replies[i].set_value(timeout == Timeout::told ? call_until(context, method, asked, deadline)
+                                                              : context.call(method, asked, deadline));
+            } catch (...) {
+                replies[i].set_exception(std::current_exception());
+            }
+        }
+    };
+    std::vector<std::future<void>> workers;
+    for (std::size_t i = 0; i < std::min(selectors.size(), at_once); ++i)
+        workers.push_back(std::async(std::launch::async, work));
+
     json processes = json::array();
     std::optional<int> failed;
-    for (auto& call : calls) {
+    for (auto& reply : replies) {
         try {
-            const json reply = call.get();
-            for (const auto& process : reply.at("processes")) processes.push_back(process);
+            const json got = reply.get_future().get();
+            for (const auto& process : got.at("processes")) processes.push_back(process);
         } catch (const Error& error) {
             complain(error);
             if (!failed) failed = exit_code(error.errc());

@@ -24,9 +24,16 @@ std::string ending(const nlohmann::json& process);
 // As a shell would have it: the code, 128 + N after signal N, 125 for one that never ran.
 int shell_code(const nlohmann::json& process);
 
-// Calls `method` ("processes.Stop") with `parameters` and a "select" for each selector, all at once, and
-// prints the processes of the replies. Each error is a line; the exit code is that of the first.
+// Calls `method` ("processes.Stop") with `parameters` and a "select" for each selector, up to 32 at once, and
+// prints the processes of the replies. Each error is a line; the exit code is that of the first. `deadline`
+// bounds it all; with `told` the daemon watches it, too: what is left goes with each call as its "timeout".
+enum class Timeout { ours, told };
 int for_each_selected(Context& context, const std::vector<std::string>& selectors, std::string_view method,
-                      nlohmann::json parameters, base::Deadline deadline);
+                      const nlohmann::json& parameters, base::Deadline deadline,
+                      Timeout timeout = Timeout::ours);
+
+// One call whose "timeout" is what is left until `deadline`; the daemon's answer is given a little longer.
+nlohmann::json call_until(Context& context, std::string_view method, nlohmann::json parameters,
+                          base::Deadline deadline);
 
 }  // namespace muster::ctl

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "ctl/child.hpp"
@@ -32,7 +34,11 @@ int run_holding(Context& context, const Options& options) {
         complain("lock '" + printable(options.name) +
                  "': who held it last died with it: what it guards may be half done");
     const int code = run_child(options.argv);
-    lock.unlock();
+    const auto owner = lock.owner();
+    if (owner && owner->pid == ::getpid())
+        lock.unlock();
+    else
+        complain("lock '" + printable(options.name) + "': somebody released it while the program ran");
     return code;
 }
 

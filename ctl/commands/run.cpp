@@ -72,14 +72,8 @@ json spec(const Options& options) {
 json await(Context& context, const json& started, base::Deadline deadline) {
     json ended = json::array();
     for (const auto& process : started) {
-        json parameters{{"select", "#" + std::to_string(process.at("id").get<long>())}};
-        auto answer_by = deadline;
-        if (!deadline.is_never()) {
-            const auto left = deadline.left(std::chrono::hours(24 * 365));
-            parameters["timeout"] = std::chrono::duration<double>(left).count();
-            answer_by = base::Deadline::after(left + session::Control::default_patience);
-        }
-        const json reply = context.call("processes.Wait", parameters, answer_by);
+        const json selected{{"select", "#" + std::to_string(process.at("id").get<long>())}};
+        const json reply = call_until(context, "processes.Wait", selected, deadline);
         for (const auto& record : reply.at("processes")) ended.push_back(record);
     }
     return ended;
@@ -150,8 +144,9 @@ void add_run(Parser& parser, Context& context) {
     verb.option(options->environment, "-e,--env", "K=V",
                 "set a variable; a bare K passes on your own (repeatable)");
     verb.option(options->directory, "-d,--dir", "DIR", "its working directory (default: the present one)");
-    verb.option(options->out, "--stdout", "WHERE",
-                "null, log (the daemon's), inherit (the daemon's stdout) or a file to append to");
+    verb.option(
+        options->out, "--stdout", "WHERE",
+        "null, log (the daemon's), inherit (the daemon's stdout) or a file to append to (default log)");
     verb.option(options->err, "--stderr", "WHERE", "likewise");
     verb.option(options->stop_signal, "--stop-signal", "SIGNAL", "what `stop` sends first (default TERM)");
     verb.option(options->grace, "--grace", "from the stop signal to SIGKILL");

@@ -6,6 +6,7 @@
 namespace muster::ctl {
 
 void add_version(Parser& parser, Context& context) {
+    parser.version("musterctl " MUSTER_VERSION);
     auto verb = parser.command("version", "print musterctl's version; the daemon's is in `status`", "Daemon");
     verb.action([&context] {
         if (context.json)

@@ -13,14 +13,10 @@ void add_wait(Parser& parser, Context& context) {
         "--timeout bounds it (default: no limit); exit code 1 when somebody is still running then.\n"
         "For a program's own exit code see `run --wait`.");
     verb.action([select, &context] {
-        auto parameters = nlohmann::json::object();
-        auto deadline = base::Deadline::never();
-        if (context.timeout && *context.timeout) {
-            // The daemon watches the clock; the margin is for its answer.
-            parameters["timeout"] = std::chrono::duration<double>(**context.timeout).count();
-            deadline = base::Deadline::after(**context.timeout + session::Control::default_patience);
-        }
-        return for_each_selected(context, *select, "processes.Wait", parameters, deadline);
+        const auto deadline =
+            context.timeout ? base::Deadline::after(*context.timeout) : base::Deadline::never();
+        return for_each_selected(context, *select, "processes.Wait", nlohmann::json::object(), deadline,
+                                 Timeout::told);
     });
 }
 

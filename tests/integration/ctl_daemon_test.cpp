@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
 
 #include "ctl_program.hpp"
 #include "support/skip.hpp"
@@ -77,6 +78,7 @@ TEST_CASE("without a daemon every verb says so in one line, with what to do, and
     CHECK(ctl("run", "--wait", "--", "true").code == 125);  // the code is the program's there
     CHECK(ctl("lock", "run", "x", "--", "true").code == 125);
     CHECK(ctl("version").code == 0);
+    CHECK(ctl("--version").out == ctl("version").out);
 }
 
 TEST_CASE("an address that cannot be one is told in one line") {
@@ -130,6 +132,35 @@ TEST_CASE("sessions lists who is attached") {
     const Ctl ctl(daemon.address());
     CHECK(ctl("sessions", "--json").json() == json::array());
     CHECK_THAT(ctl("sessions").out, Catch::Contains("PID"));
+}
+
+TEST_CASE("a stopped service is told apart from none, and nobody waits for ever") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const pid_t service = daemon.service();
+    REQUIRE(service > 0);
+    REQUIRE(::kill(service, SIGSTOP) == 0);
+    const auto stopped = ctl("ps", "--timeout", "100ms");
+    ::kill(service, SIGCONT);
+    CHECK(stopped.code == 3);
+    CHECK(stopped.says({"[unreachable]", "no answer within", "stopped or overloaded"}));
+    CHECK(ctl("ps").code == 0);
+}
+
+TEST_CASE("a wait outlives the service") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    REQUIRE(ctl("run", "--name", "w", "--", "sleep", "1000").code == 0);
+    auto waiting = std::async(std::launch::async, [&] { return ctl("wait", "w", "--json"); });
+    auto running = std::async(std::launch::async,
+                              [&] { return ctl("run", "--wait", "--name", "r", "--", "sleep", "1000"); });
+    REQUIRE(muster::test::eventually([&] { return ctl("ps", "--json").json().size() == 2; }));
+    for (int i = 0; i < 2; ++i) daemon.kill_service();
+    CHECK(ctl("signal", "KILL", "w", "r").code == 0);
+    const auto ended = waiting.get();
+    CHECK(ended.code == 0);
+    CHECK(ended.json().at(0)["signal"] == SIGKILL);
+    CHECK(running.get().code == 128 + SIGKILL);
 }
 
 TEST_CASE("shutdown stops the workers and ends the daemon") {

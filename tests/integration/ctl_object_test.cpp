@@ -169,6 +169,16 @@ TEST_CASE("lock run waits its turn, at most as long as told") {
     CHECK(next.get().out == "mine\n");
 }
 
+TEST_CASE("a lock that somebody released and took meanwhile is left to its new holder") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const auto release =
+        muster::test::program("musterctl") + " --address " + daemon.address() + " lock release l";
+    const auto outcome = ctl("lock", "run", "l", "--", "sh", "-c", release + "; exit 3");
+    CHECK(outcome.code == 3);
+    CHECK(outcome.says({"lock 'l'", "released"}));
+}
+
 TEST_CASE("a lock whose holder was killed is free, and the next one is told") {
     Daemon daemon;
     const Ctl ctl(daemon.address());

@@ -203,17 +203,19 @@ TEST_CASE("a process that is not there is named, and the others are served") {
     CHECK(only(mixed.json())["name"] == "real");
 }
 
-TEST_CASE("run --count starts so many, each with a name of its own") {
+TEST_CASE("run --count starts so many, each with a name of its own; stop --all ends them") {
     Daemon daemon;
     const Ctl ctl(daemon.address());
-    const json started = ctl("run", "--name", "w", "--count", "3", "--json", "--", "sleep", "1000").json();
+    const json started = ctl("run", "--name", "w", "--count", "50", "--json", "--", "sleep", "1000").json();
     std::set<std::string> names;
     std::set<pid_t> pids;
     for (const auto& process : started) {
         names.insert(process["name"].get<std::string>());
         pids.insert(process["pid"].get<pid_t>());
     }
-    CHECK(pids.size() == 3);
-    CHECK(names.size() == 3);
-    CHECK(ctl("stop", "--all").code == 0);
+    CHECK(pids.size() == 50);
+    CHECK(names.size() == 50);
+    const json stopped = ctl("stop", "--all", "--json").json();
+    CHECK(stopped.size() == 50);
+    for (const auto& process : stopped) CHECK(process["signal"] == SIGTERM);
 }
