@@ -150,7 +150,7 @@ std::string selection(const Call& call) { return call.parameters().at("select").
 void watch(const CallPtr& call, Supervisor& supervisor) {
     const uid_t uid = call->peer().uid;
     const json present = {{"processes", view(supervisor.list(uid, true, std::nullopt))}};
-    if (!call->wants_more()) return call->reply(present);
+    if (!call->wants_more() || call->oneway()) return call->reply(present);
     call->reply_more(present);
     const auto token = supervisor.watch(uid, [call](const Process& process) {
         call->reply_more({{"processes", json::array({view(process)})}});
@@ -182,7 +182,14 @@ void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const Api
             moved();
         });
     };
-    handle("Spawn", [&supervisor, context](const CallPtr& call) {
+    // Every request to the keeper costs memory until it takes it.
+    const auto require_keeper = [backlog = context.keeper_backlog] {
+        if (backlog() > max_keeper_backlog)
+            throw CallError("io.muster.processes.LimitExceeded",
+                            {{"what", "requests to the keeper"}, {"limit", max_keeper_backlog}});
+    };
+    handle("Spawn", [&supervisor, context, require_keeper](const CallPtr& call) {
+        require_keeper();
         supervisor.spawn(parse_launch(call->parameters(), call->peer(), context), answer_to(call));
     });
     handle("List", [&supervisor](const CallPtr& call) {
@@ -190,19 +197,24 @@ void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const Api
         const auto chosen = optional<std::string>(call->parameters(), "select");
         call->reply({{"processes", view(supervisor.list(call->peer().uid, all, chosen))}});
     });
-    handle("Signal", [&supervisor](const CallPtr& call) {
+    handle("Signal", [&supervisor, require_keeper](const CallPtr& call) {
+        require_keeper();
         const int number = signal_number(call->parameters().at("signal").get<std::int64_t>(), "signal", 0);
         supervisor.signal(requester(*call), selection(*call), number, answer_to(call));
     });
-    // A client that goes away stops waiting, not the stop.
+    // A client that goes away stops waiting, not the stop; one that does not want an answer does not wait at all.
     const auto cancelled_with = [&supervisor](const CallPtr& call, Supervisor::Token token) {
-        if (token != 0) call->on_abandoned([&supervisor, token] { supervisor.cancel(token); });
+        if (token == 0) return;
+        if (call->oneway()) return supervisor.cancel(token);
+        call->on_abandoned([&supervisor, token] { supervisor.cancel(token); });
     };
-    handle("Stop", [&supervisor, cancelled_with](const CallPtr& call) {
+    handle("Stop", [&supervisor, cancelled_with, require_keeper](const CallPtr& call) {
+        require_keeper();
         const auto grace = seconds(call->parameters(), "grace", "grace");
         cancelled_with(call, supervisor.stop(requester(*call), selection(*call), grace, answer_to(call)));
     });
-    handle("Kill", [&supervisor, cancelled_with](const CallPtr& call) {
+    handle("Kill", [&supervisor, cancelled_with, require_keeper](const CallPtr& call) {
+        require_keeper();
         cancelled_with(call, supervisor.kill(requester(*call), selection(*call), answer_to(call)));
     });
     handle("Wait", [&supervisor, cancelled_with](const CallPtr& call) {

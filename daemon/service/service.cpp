@@ -51,6 +51,7 @@ class Service final : public Outside, public StoreOutside {
         context_.service_started = wall_clock();
         context_.deadline_moved = [this] { arm_deadline(); };
         context_.shut_down = [this] { send(link::Shutdown{}); };
+        context_.keeper_backlog = [this] { return link_.queued(); };
     }
     ~Service() override {
         server_.reset();
@@ -250,6 +251,7 @@ class Service final : public Outside, public StoreOutside {
                 sweep_later();
                 store_.sweep();
                 retry_soon();
+                tell_state();
             });
         });
     }
@@ -264,6 +266,17 @@ class Service final : public Outside, public StoreOutside {
                 retry_soon();
             });
         });
+    }
+
+    // For `systemctl status`.
+    void tell_state() {
+        std::size_t sessions = 0;
+        for (const RealmView& realm : store_.realms(0)) sessions += realm.sessions;
+        std::string text = "Serving, " + std::to_string(supervisor_->live()) + " processes, " +
+                           std::to_string(sessions) + " sessions";
+        if (text == told_state_) return;
+        told_state_ = text;
+        send(link::ServiceState{std::move(text)});
     }
 
     void end(int code) {
@@ -287,6 +300,7 @@ class Service final : public Outside, public StoreOutside {
     base::UniqueFd listener_;
     std::unique_ptr<Server> server_;
     std::optional<Clock::time_point> armed_;
+    std::string told_state_;
     bool taken_over_ = false, flushing_ = false, retrying_ = false, stopped_ = false;
     int exit_code_ = 1;
 };

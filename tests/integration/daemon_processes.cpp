@@ -190,6 +190,16 @@ TEST_CASE_METHOD(Fixture, "what a spec may not hold is refused by name") {
 }
 
 TEST_CASE_METHOD(Fixture, "a thousand short workers and a hundred double-forked grandchildren leave no zombie") {
+    const auto resident_kib = [&] {
+        long sum = 0;
+        for (const pid_t pid : {daemon.keeper(), daemon.service()}) {
+            std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+            for (std::string line; std::getline(status, line);)
+                if (line.starts_with("VmRSS:")) sum += std::stol(line.substr(6));
+        }
+        return sum;
+    };
+    const long before = resident_kib();
     for (int round = 0; round < 20; ++round) {
         const json started = spawn(client, {{"argv", {"/bin/true"}}, {"name", "short"}}, 50);
         CHECK(started.size() == 50);
@@ -200,6 +210,7 @@ TEST_CASE_METHOD(Fixture, "a thousand short workers and a hundred double-forked 
                children_of(daemon.keeper()) == std::vector<pid_t>{daemon.service()};
     }));
     CHECK(call(client, "List", {{"all", true}}).size() == 256);  // the history's limit
+    CHECK(resident_kib() < before + 6 * 1024);
 }
 
 TEST_CASE("stopping the daemon stops every worker") {

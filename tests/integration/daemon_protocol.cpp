@@ -94,6 +94,30 @@ TEST_CASE_METHOD(Fixture, "a oneway call gets no reply") {
               .contains("description"));
 }
 
+TEST_CASE_METHOD(Fixture, "oneway calls that would wait cost nothing, and a flood of calls keeps nobody waiting") {
+    witness.call("io.muster.processes.Spawn",
+                 {{"spec", {{"argv", {"/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"}}, {"name", "w"}}}});
+    REQUIRE(eventually([&] { return daemon.log().find("]: deaf") != std::string::npos; }));
+    const auto oneway = [](const char* method, const json& parameters, bool more) {
+        return json{{"method", std::string("io.muster.processes.") + method}, {"parameters", parameters}, {"oneway", true}, {"more", more}}
+                   .dump() + '\0';
+    };
+    const std::string all = oneway("Wait", {{"select", "w"}}, false) + oneway("Watch", json::object(), true) +
+                            oneway("Stop", {{"select", "w"}, {"grace", 1000}}, false) +
+                            oneway("Signal", {{"select", "w"}, {"signal", 0}}, false);
+    VarlinkSocket flood(daemon.socket_path());
+    std::string burst;
+    for (int i = 0; i < 200; ++i) burst += all;
+    const long before = resident_kib();
+    for (int round = 0; round < 100; ++round) {
+        flood.send(burst);
+        if (round % 10 == 0) check_nobody_noticed();
+    }
+    check_nobody_noticed();
+    CHECK(flood.call("io.muster.processes.Kill", {{"select", "w"}}).contains("parameters"));
+    CHECK(resident_kib() < before + 16 * 1024);
+}
+
 TEST_CASE_METHOD(Fixture, "a client that asks and never reads is not served further, one that watches is let go") {
     VarlinkSocket greedy(daemon.socket_path());
     const std::string ask = json{{"method", "org.varlink.service.GetInterfaceDescription"},

@@ -1,8 +1,11 @@
 // Starting: where it may listen, what it refuses, and the exit codes of --help.
+#include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -155,4 +158,92 @@ TEST_CASE("the default address of a user's daemon is made where it belongs") {
     CHECK(ran.status == 0);
     CHECK(ran.out == "700\n");
     CHECK(run({program("musterd"), "--user"}, {"XDG_RUNTIME_DIR="}).status == 2);
+}
+
+TEST_CASE("a socket passed by the service manager is used and left where it is") {
+    TempDirectory directory;
+    const std::string path = directory / "passed.sock", log = directory / "log";
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::strncpy(name.sun_path, path.c_str(), sizeof name.sun_path - 1);
+    REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);
+    REQUIRE(::listen(listener, 8) == 0);
+    const std::string daemon_program = program("musterd");
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        if (listener != 3) ::dup2(listener, 3);
+        ::dup2(out, 2);
+        ::setenv("LISTEN_FDS", "1", 1);
+        ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        ::execl(daemon_program.c_str(), "musterd", "--private", nullptr);
+        ::_exit(99);
+    }
+    ::close(listener);
+    VarlinkSocket client(path);
+    const auto status = client.call("io.muster.service.Status").at("parameters");
+    CHECK(status.at("address") == "unix:" + path);
+    CHECK(status.at("keeper_pid") == pid);
+    ::kill(pid, SIGTERM);
+    int code = -1;
+    ::waitpid(pid, &code, 0);
+    CHECK(code == 0);
+    CHECK(fs::exists(path));
+}
+
+TEST_CASE("to the journal the log goes with priorities and without times") {
+    TempDirectory directory;
+    const std::string address = "unix:" + directory / "m.sock", log = directory / "log";
+    const Ran ran = run({"/bin/sh", "-c",
+                         "exec 2>" + log + "; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) " + program("musterd") +
+                             " --private --address " + address + " & daemon=$!; until grep -q ready " + log +
+                             "; do sleep 0.01; done; " + program("musterctl") + " --address " + address +
+                             " run --name w -- /bin/echo hello; until grep -q hello " + log +
+                             "; do sleep 0.01; done; kill $daemon; wait $daemon"});
+    std::ifstream file(log);
+    std::string all, line;
+    while (std::getline(file, line)) {
+        if (line.find("hello") == std::string::npos) continue;
+        CHECK_THAT(line, Catch::Matchers::StartsWith("<6>w["));
+        CHECK_THAT(line, Catch::Matchers::EndsWith("]: hello"));
+        all += line;
+    }
+    CHECK_FALSE(all.empty());
+}
+
+TEST_CASE("a system daemon runs workers as their client's user, and keeps users apart") {
+    if (::geteuid() != 0) {
+        WARN("SKIP: becoming another user needs root");
+        return;
+    }
+    Daemon daemon({"--system"});
+    REQUIRE(::chmod(daemon.directory().path().c_str(), 0711) == 0);
+    VarlinkSocket root(daemon.socket_path());
+    root.call("io.muster.processes.Spawn", {{"spec", {{"argv", {"sleep", "1000"}}, {"name", "roots"}}}});
+    const pid_t child = ::fork();
+    if (child == 0) {  // nobody; a child does not assert, its code says which step it was
+        if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(10);
+        VarlinkSocket mine(daemon.socket_path());
+        const auto spawned = mine.call("io.muster.processes.Spawn", {{"spec", {{"argv", {"sleep", "1000"}}, {"name", "mine"}}}});
+        if (!spawned.contains("parameters") || spawned.contains("error")) ::_exit(11);
+        if (spawned.at("parameters").at("processes").at(0).at("uid") != 65534) ::_exit(12);
+        if (mine.call("io.muster.processes.Kill", {{"select", "roots"}}).value("error", "") != "io.muster.processes.NotPermitted") ::_exit(13);
+        if (mine.call("io.muster.processes.List").at("parameters").at("processes").size() != 1) ::_exit(14);
+        if (mine.call("io.muster.service.Shutdown").value("error", "") != "io.muster.service.NotPermitted") ::_exit(15);
+        if (mine.call("io.muster.service.Attach").contains("error")) ::_exit(16);
+        const nlohmann::json inherit = {{"argv", {"true"}}, {"stdout", {{"kind", "inherit"}}}};
+        if (mine.call("io.muster.processes.Spawn", {{"spec", inherit}}).value("error", "") != "io.muster.processes.NotPermitted") ::_exit(17);
+        ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WEXITSTATUS(status) == 0);
+    const auto all = root.call("io.muster.processes.List").at("parameters").at("processes");
+    REQUIRE(all.size() == 2);
+    struct stat info {};
+    REQUIRE(::stat(("/proc/" + std::to_string(all[1].at("pid").get<pid_t>())).c_str(), &info) == 0);
+    CHECK(info.st_uid == 65534);
+    CHECK(root.call("io.muster.service.Status").at("parameters").at("realms").size() == 1);
+    CHECK(root.call("io.muster.processes.Kill", {{"select", "mine"}}).contains("parameters"));
 }

@@ -6,7 +6,11 @@
 
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <map>
 
+#include "service/server/interface.hpp"
+#include "service/server/interfaces.hpp"
+#include "service/server/validator.hpp"
 #include "support/daemon_fixture.hpp"
 
 namespace muster::test {
@@ -68,10 +72,42 @@ std::optional<json> VarlinkSocket::receive(std::chrono::milliseconds patience) {
     }
 }
 
+namespace {
+
+// What the daemon says is held against its interface files as well.
+void check_shape(const std::string& method, const json& reply) {
+    using service::Interface;
+    static const auto interfaces = [] {
+        std::map<std::string, Interface> result;
+        for (const auto text : service::embedded_interfaces()) {
+            Interface interface = Interface::parse(text);
+            result.emplace(interface.name, std::move(interface));
+        }
+        return result;
+    }();
+    const std::string name = reply.value("error", method);
+    const auto dot = name.rfind('.');
+    const auto interface = interfaces.find(name.substr(0, dot));
+    INFO(name << ": " << reply.dump().substr(0, 2000));
+    REQUIRE(interface != interfaces.end());
+    const service::Type* type = nullptr;
+    if (const auto error = interface->second.errors.find(name.substr(dot + 1)); error != interface->second.errors.end())
+        type = &error->second;
+    else if (const auto known = interface->second.methods.find(name.substr(dot + 1)); known != interface->second.methods.end())
+        type = &known->second.output;
+    REQUIRE(type);
+    const auto wrong = service::mismatch(reply.at("parameters"), *type, interface->second);
+    INFO((wrong ? wrong->path + ": " + wrong->reason : ""));
+    CHECK_FALSE(wrong);
+}
+
+}  // namespace
+
 json VarlinkSocket::call(const std::string& method, const json& parameters) {
     send_call(method, parameters);
     auto reply = receive();
     if (!reply) FAIL("the connection ended instead of a reply to " << method);
+    check_shape(method, *reply);
     return *reply;
 }
 

@@ -21,7 +21,7 @@ class VarlinkSocket {
                    const nlohmann::json& flags = nlohmann::json::object());
     // The next reply; nothing when the connection ended first. Descriptors that come along are in fd.
     std::optional<nlohmann::json> receive(std::chrono::milliseconds patience = std::chrono::seconds(30));
-    // send_call and receive; fails the test when the connection ends.
+    // send_call and receive; fails the test when the connection ends, or the reply does not fit the interface files.
     nlohmann::json call(const std::string& method, const nlohmann::json& parameters = nlohmann::json::object());
 
     int get() const noexcept { return socket_.get(); }

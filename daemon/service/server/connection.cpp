@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,7 @@ asio::awaitable<void> Connection::serve() {
                 if (refusal_) throw CallError(*refusal_);
                 co_await handle(std::move(*message));
                 co_await flush(low_water);  // a client that asks and does not read is not served further
+                if (parser_.pending() > 0) co_await let_others();
             } else if (!co_await read_some()) {
                 if (parser_.pending() > 0) throw ProtocolError("the message was cut off before its NUL");
                 break;
@@ -64,12 +66,13 @@ asio::awaitable<void> Connection::serve() {
 
 asio::awaitable<bool> Connection::read_some() {
     static std::array<char, 64 * 1024> chunk;  // one for all: a silent connection costs no buffer
-    for (;;) {
+    for (bool waited = false;; waited = true) {
         const std::size_t room = std::min(chunk.size(), parser_.room());
         const auto size = base::retry_interrupted(
             [&] { return ::recv(socket_.native_handle(), chunk.data(), room, MSG_DONTWAIT); });
         if (size > 0) {
             parser_.feed({chunk.data(), static_cast<std::size_t>(size)});
+            if (!waited) co_await let_others();
             co_return true;
         }
         if (size == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) co_return false;
@@ -94,6 +97,11 @@ asio::awaitable<void> Connection::handle(Message message) {
     if (unfinished()) watch_hang_up();
     while (!closed_ && unfinished()) co_await sleep();
     current_.reset();
+}
+
+// A client that sends without a pause gets one turn like everybody else.
+asio::awaitable<void> Connection::let_others() {
+    co_await asio::post(socket_.get_executor(), asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::sleep() {

@@ -47,6 +47,7 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     boost::asio::awaitable<void> serve();
     boost::asio::awaitable<bool> read_some();  // false at the end of the stream
     boost::asio::awaitable<void> handle(Message message);
+    boost::asio::awaitable<void> let_others();
     boost::asio::awaitable<void> sleep();      // until wake_up()
     boost::asio::awaitable<void> flush(std::size_t down_to);
     void wake_up() noexcept;
