@@ -140,11 +140,11 @@ struct Control::Impl {
     }
 
     [[noreturn]] void no_answer(std::string_view method, Clock::duration waited) const {
-        throw Error(Errc::unreachable, std::string(method.substr(method.rfind('.') + 1)), address.text(),
+        throw Error(Errc::unreachable, operation_of(method), address.text(),
                     "no answer within " + seconds(waited) + ": the daemon is stopped or overloaded");
     }
     [[noreturn]] void broke(std::string_view method, bool perhaps_done) const {
-        throw Error(Errc::unreachable, std::string(method.substr(method.rfind('.') + 1)), address.text(),
+        throw Error(Errc::unreachable, operation_of(method), address.text(),
                     perhaps_done
                         ? "the connection broke before the reply; it may have been carried out: look first, "
                           "then try again"

@@ -23,14 +23,6 @@ constexpr std::array ours{
     Meaning{"WaitTimeout", Errc::timeout},
 };
 
-// "io.muster.processes.Spawn" to "spawn".
-std::string last_part(std::string_view qualified) {
-    const auto dot = qualified.rfind('.');
-    std::string part(dot == qualified.npos ? qualified : qualified.substr(dot + 1));
-    for (char& c : part) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return part;
-}
-
 std::string text_of(const json& parameters, const char* field) {
     if (!parameters.is_object()) return {};
     const auto found = parameters.find(field);
@@ -75,7 +67,7 @@ Error from_ours(Errc code, const json& p, std::string operation) {
 }
 
 Error meaning(std::string_view error, const json& parameters, std::string_view method) {
-    std::string operation = last_part(method);
+    std::string operation = operation_of(method);
     const auto dot = error.rfind('.');
     const auto interface = dot == error.npos ? std::string_view() : error.substr(0, dot);
     const auto name = dot == error.npos ? error : error.substr(dot + 1);
@@ -96,6 +88,13 @@ Error meaning(std::string_view error, const json& parameters, std::string_view m
 }
 
 }  // namespace
+
+std::string operation_of(std::string_view qualified) {
+    const auto dot = qualified.rfind('.');
+    std::string part(dot == qualified.npos ? qualified : qualified.substr(dot + 1));
+    for (char& c : part) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return part;
+}
 
 std::string one_line(std::string_view text) {
     constexpr std::size_t most = 512;

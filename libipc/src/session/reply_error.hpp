@@ -28,6 +28,9 @@ class ReplyError : public Error {
 // line: control characters from the other side are replaced.
 ReplyError reply_error(std::string_view error, const nlohmann::json& parameters, std::string_view method);
 
+// The operation that errors name: "spawn" for "io.muster.processes.Spawn".
+std::string operation_of(std::string_view method);
+
 // Text from elsewhere on one line: control characters become spaces; cut at 512 bytes.
 std::string one_line(std::string_view text);
 
