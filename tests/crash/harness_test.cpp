@@ -21,7 +21,7 @@ void need_tracing() {
 
 Operation dict_store() {
     for (const Operation& operation : dict_operations())
-        if (operation.name == "dict: store, a new key") return operation;
+        if (operation.name == "dict: set, a new key") return operation;
     FAIL("no such row");
     return {};
 }

@@ -17,7 +17,7 @@ Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 Table table(const Segment& segment) { return Table(segment, subject); }
 
 void set(const Segment& segment, std::string_view key, std::string_view value) {
-    table(segment).store(bytes(key), {}, bytes(value));
+    table(segment).set(bytes(key), {}, bytes(value));
 }
 void erase(const Segment& segment, std::string_view key) { table(segment).remove(bytes(key)); }
 
@@ -53,38 +53,38 @@ std::string letters(std::size_t count, char letter) { return std::string(count, 
 std::vector<Operation> dict_operations() {
     std::vector<Operation> all;
     const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, items}); };
-    add("dict: store, the first", make, [](const Segment& s) { set(s, "k", "v"); });
-    add("dict: store, a new key", three, [](const Segment& s) { set(s, "new", "value"); });
-    add("dict: store, a new key in a tombstone",
+    add("dict: set, the first", make, [](const Segment& s) { set(s, "k", "v"); });
+    add("dict: set, a new key", three, [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: set, a new key in a tombstone",
         [](const Segment& s) {
             fill(s, 9);
             for (int i = 2; i < 7; ++i) erase(s, "k" + std::to_string(i));
         },
         [](const Segment& s) { set(s, "k4", "again"); });
-    add("dict: store, the index grows", [](const Segment& s) { fill(s, 12); }, [](const Segment& s) { set(s, "new", "value"); });
-    add("dict: store, the heap grows",
+    add("dict: set, the index grows", [](const Segment& s) { fill(s, 12); }, [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: set, the heap grows",
         [](const Segment& s) {
             three(s);
             set(s, "filler", letters(2500, 'f'));
         },
         [](const Segment& s) { set(s, "new", letters(1500, 'n')); });
-    add("dict: store, a large value", three, [](const Segment& s) { set(s, "new", letters(33'000, 'L')); });
-    add("dict: store, over a value in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
-    add("dict: store, over a shorter value in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
-    add("dict: store, over a value at the limit of in place",
+    add("dict: set, a large value", three, [](const Segment& s) { set(s, "new", letters(33'000, 'L')); });
+    add("dict: set, over a value in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
+    add("dict: set, over a shorter value in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
+    add("dict: set, over a value at the limit of in place",
         [](const Segment& s) {
             three(s);
             set(s, "k1", letters(Table::in_place_limit, 'a'));
         },
         [](const Segment& s) { set(s, "k1", letters(Table::in_place_limit, 'b')); });
-    add("dict: store, over a value in another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
-    add("dict: store, over the only value",
+    add("dict: set, over a value in another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
+    add("dict: set, over the only value",
         [](const Segment& s) {
             make(s);
             set(s, "k", "v");
         },
         [](const Segment& s) { set(s, "k", letters(200, 'b')); });
-    add("dict: store, small over large",
+    add("dict: set, small over large",
         [](const Segment& s) {
             three(s);
             set(s, "k1", letters(33'000, 'L'));

@@ -45,6 +45,8 @@ std::uint64_t Table::size() const {
     return size;
 }
 
+EntryRep* Table::find(Bytes key, std::uint64_t hash, std::uint64_t* slot) const { return search(key, hash, slot); }
+
 Table::Stored Table::store(Bytes key, Bytes original, Bytes value, If condition, Bytes expected,
                            const std::function<void(Bytes)>& refused) {
     const std::uint64_t hash = hash_of(key);
@@ -60,14 +62,20 @@ Table::Stored Table::store(Bytes key, Bytes original, Bytes value, If condition,
             return {false, true};
         }
     }
-    if (entry == nullptr) {
-        if (condition == If::equal) return {false, false};
+    if (entry == nullptr && condition == If::equal) return {false, false};
+    store_at(lock, {entry, slot, hash}, key, original, value);
+    return {true, entry != nullptr};
+}
+
+void Table::store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes original, Bytes value) {
+    if (place.entry == nullptr) {
         if (crowded(rep().used, rep().slot_count)) grow_index(lock);
-        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { insert(tx, heap, key, original, value, hash); });
-        return {true, false};
+        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { insert(tx, heap, key, original, value, place.hash); });
+    } else {
+        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+            overwrite(tx, heap, *place.entry, place.slot, key, value, place.hash);
+        });
     }
-    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { overwrite(tx, heap, *entry, slot, key, value, hash); });
-    return {true, true};
 }
 
 // A mutation of its own: the contents stay the same, so it does not matter whether the insertion follows.
@@ -136,15 +144,8 @@ void Table::insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes va
 
 void Table::overwrite(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot, Bytes key, Bytes value,
                       std::uint64_t hash) {
+    if (fits_in_place(entry, value.size())) return write_in_place(tx, entry, value);
     const std::uint64_t old_size = block_size(entry.key_size, entry.original_size, entry.value_size);
-    const std::uint64_t new_size = block_size(entry.key_size, entry.original_size, value.size());
-    // Same size class: free() finds the block by its size, so it must not change its class.
-    if (value.size() <= in_place_limit && new_size <= heap::largest_class && old_size <= heap::largest_class &&
-        heap::class_of(old_size) == heap::class_of(new_size)) {
-        tx.write(segment_.base() + value_offset(entry), value.data(), value.size());
-        if (entry.value_size != value.size()) tx.set(entry.value_size, value.size());
-        return;
-    }
     // The key that was there first stays, as in Python.
     const Bytes original = view(segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size), entry.original_size);
     const std::uint64_t block = build_entry(tx, heap, key, original, value, hash);

@@ -63,14 +63,15 @@ class Table {
         bool found = false;
         const auto look = [&] {
             check_live();
-            const EntryRep* entry = find(key, hash);
+            const EntryRep* entry = search(key, hash);
             found = entry != nullptr;
             if (found) copy_value(*entry, out);
         };
-        if (tx::read_validated(object_.domain, look)) return found;
+        if (__builtin_expect(tx::read_validated(object_.domain, look), true)) return found;
         ObjectLock lock(segment_, ref_);
-        look();
-        return found;
+        const EntryRep* entry = find(key, hash);
+        if (entry != nullptr) copy_value(*entry, out);
+        return entry != nullptr;
     }
     bool contains(Bytes key) const;
     std::uint64_t size() const;
@@ -84,6 +85,18 @@ class Table {
     // stored although the key is there, `refused` gets the present value (before the lock is released).
     Stored store(Bytes key, Bytes original, Bytes value, If condition = If::always, Bytes expected = {},
                  const std::function<void(Bytes)>& refused = {});
+    // store() under If::always, as short as it can be for a value that fits where the old one is.
+    void set(Bytes key, Bytes original, Bytes value) {
+        const std::uint64_t hash = hash_of(key);
+        ObjectLock lock(segment_, ref_);
+        std::uint64_t slot = 0;
+        EntryRep* entry = search(key, hash, &slot);
+        if (entry == nullptr || !fits_in_place(*entry, value.size()))
+            return store_at(lock, {entry, slot, hash}, key, original, value);
+        Tx tx(segment_, object_.domain);
+        write_in_place(tx, *entry, value);
+        tx.commit();
+    }
     // `taken` gets the value before it goes. With `expected`: only that value is removed.
     bool remove(Bytes key, const std::function<void(Bytes)>& taken = {});
     // The entry inserted last.
@@ -136,8 +149,9 @@ class Table {
         return {segment_.at<std::byte>(offset, size), static_cast<std::size_t>(size)};
     }
 
-    // The entry with that key, and where its slot is.
-    EntryRep* find(Bytes key, std::uint64_t hash, std::uint64_t* slot = nullptr) const {
+    // The entry with that key, and where its slot is. search() is for the calls that have to be fast.
+    EntryRep* find(Bytes key, std::uint64_t hash, std::uint64_t* slot = nullptr) const;
+    [[gnu::always_inline]] EntryRep* search(Bytes key, std::uint64_t hash, std::uint64_t* slot = nullptr) const {
         const std::uint64_t count = rep().slot_count, index = rep().index;
         if (count == 0) return nullptr;
         const Cell<std::uint64_t>* slots = segment_.at<Cell<std::uint64_t>>(index, count);
@@ -159,6 +173,26 @@ class Table {
     Cell<std::uint64_t>& slot_at(std::uint64_t slot) const {
         return *segment_.at<Cell<std::uint64_t>>(rep().index + slot * 8);
     }
+    // May the value stand where the old one does? The block must stay of its class: free() finds it by its size.
+    static bool fits_in_place(const EntryRep& entry, std::uint64_t size) noexcept {
+        if (size > in_place_limit) return false;
+        const std::uint64_t now = entry.value_size;
+        if (padded(size) == padded(now)) return true;
+        const std::uint64_t old_block = block_size(entry.key_size, entry.original_size, now);
+        const std::uint64_t new_block = block_size(entry.key_size, entry.original_size, size);
+        return old_block <= heap::largest_class && new_block <= heap::largest_class &&
+               heap::class_of(old_block) == heap::class_of(new_block);
+    }
+    void write_in_place(Tx& tx, EntryRep& entry, Bytes value) const {
+        tx.write(segment_.base() + value_offset(entry), value.data(), value.size());
+        if (entry.value_size != value.size()) tx.set(entry.value_size, value.size());
+    }
+    // Where a key was found, or not.
+    struct Place {
+        EntryRep* entry;
+        std::uint64_t slot, hash;
+    };
+    void store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes original, Bytes value);
     void grow_index(ObjectLock& lock);
     std::uint64_t build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
     void insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);

@@ -52,6 +52,10 @@ bool DictBase::store(const Key& key, Bytes value, If condition, Bytes expected, 
                            : condition == If::absent ? Condition::absent
                                                      : Condition::equal;
     return guarded(*state_, "set", [&] {
+        if (condition == If::always) {
+            table_of(*state_).set(key.canonical, key.original, value);
+            return true;
+        }
         if (present == nullptr)
             return table_of(*state_).store(key.canonical, key.original, value, when, expected).done;
         return table_of(*state_)
@@ -67,7 +71,7 @@ void DictBase::store_many(const Strings& canonical, const Strings& original, con
     }
     guarded(*state_, "update", [&] {
         containers::Table table = table_of(*state_);
-        for (std::size_t i = 0; i < canonical.size(); ++i) table.store(canonical[i], original[i], values[i]);
+        for (std::size_t i = 0; i < canonical.size(); ++i) table.set(canonical[i], original[i], values[i]);
     });
 }
 

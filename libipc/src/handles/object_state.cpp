@@ -49,9 +49,8 @@ void throw_busy(const char* operation, std::string subject) {
     throw Error(Errc::timeout, operation, std::move(subject), "another process has been inside for too long");
 }
 
-void check_size(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit) {
-    if (size > limit)
-        throw Error(Errc::limit_exceeded, operation, state.subject(),
+void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit) {
+    throw Error(Errc::limit_exceeded, operation, state.subject(),
                     std::string(what) + " of " + memory_text(size) + ", the limit is " + memory_text(limit));
 }
 

@@ -65,6 +65,11 @@ decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn)
 void init_queue(heap::ObjectRep& object, std::int64_t maxsize);
 
 // Throws limit_exceeded.
-void check_size(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit);
+[[noreturn]] void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size,
+                              std::size_t limit);
+inline void check_size(const ObjectState& state, const char* operation, const char* what, std::size_t size,
+                       std::size_t limit) {
+    if (__builtin_expect(size > limit, false)) throw_limit(state, operation, what, size, limit);
+}
 
 }  // namespace muster::detail

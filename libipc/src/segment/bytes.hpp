@@ -3,6 +3,7 @@
 // tells), never undefined. The segment's side is 8-byte aligned and padded to whole words.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,6 +32,42 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
     __atomic_store_n(static_cast<std::uint64_t*>(word), value, __ATOMIC_RELAXED);
 }
 
+// The last 1 to 7 bytes of a copy, as the word that they begin: the rest is zero. In pieces whose sizes are powers of
+// two, since a word read back from single bytes just written has to wait for them.
+inline std::uint64_t load_tail(const std::byte* at, std::size_t size) noexcept {
+    std::uint64_t word = 0;
+    if constexpr (std::endian::native != std::endian::little) {
+        std::memcpy(&word, at, size);
+        return word;
+    }
+    unsigned bits = 0;
+    const auto piece = [&](auto part) {
+        std::memcpy(&part, at, sizeof part);
+        word |= std::uint64_t{part} << bits;
+        bits += 8 * sizeof part;
+        at += sizeof part;
+    };
+    if (size & 4) piece(std::uint32_t{});
+    if (size & 2) piece(std::uint16_t{});
+    if (size & 1) piece(std::uint8_t{});
+    return word;
+}
+inline void store_tail(std::byte* to, std::uint64_t word, std::size_t size) noexcept {
+    if constexpr (std::endian::native != std::endian::little) {
+        std::memcpy(to, &word, size);
+        return;
+    }
+    const auto piece = [&](auto part) {
+        part = static_cast<decltype(part)>(word);
+        std::memcpy(to, &part, sizeof part);
+        word >>= 8 * sizeof part;
+        to += sizeof part;
+    };
+    if (size & 4) piece(std::uint32_t{});
+    if (size & 2) piece(std::uint16_t{});
+    if (size & 1) piece(std::uint8_t{});
+}
+
 inline void copy_out(void* to, const void* from, std::size_t size) noexcept {
     if (size > copy_by_words) {
         std::memcpy(to, from, size);
@@ -42,10 +79,7 @@ inline void copy_out(void* to, const void* from, std::size_t size) noexcept {
         const std::uint64_t word = load_word(source);
         std::memcpy(target, &word, 8);
     }
-    if (size != 0) {
-        const std::uint64_t word = load_word(source);
-        std::memcpy(target, &word, size);
-    }
+    if (size != 0) store_tail(target, load_word(source), size);
 }
 
 inline void copy_in(void* to, const void* from, std::size_t size) noexcept {
@@ -63,11 +97,7 @@ inline void copy_in(void* to, const void* from, std::size_t size) noexcept {
         std::memcpy(&word, source, 8);
         store_word(target, word);
     }
-    if (size != 0) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, source, size);
-        store_word(target, word);
-    }
+    if (size != 0) store_word(target, load_tail(source, size));
 }
 
 // Are the `size` bytes at `in_segment` those at `bytes`?
@@ -80,9 +110,7 @@ inline bool same_bytes(const void* in_segment, const void* bytes, std::size_t si
         std::memcpy(&word, right, 8);
         if (load_word(left) != word) return false;
     }
-    if (size == 0) return true;
-    const std::uint64_t word = load_word(left);
-    return std::memcmp(&word, right, size) == 0;
+    return size == 0 || load_word(left) == load_tail(right, size);  // what pads a last word is zero
 }
 
 }  // namespace muster::segment

@@ -13,11 +13,10 @@ void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capac
     __atomic_store_n(&domain.sequence, (domain.sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
-Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept {
-    if (!domain.mutex.sound()) return Entered::damaged;
-    switch (domain.mutex.lock_until(deadline)) {
-        case Acquired::yes:
-            return Entered::yes;
+Entered enter_after(Acquired acquired, const segment::Segment& segment, DomainRep& domain,
+                    base::Deadline deadline) noexcept {
+    switch (acquired) {
+        case Acquired::yes: return Entered::yes;
         case Acquired::timed_out: return Entered::timed_out;
         case Acquired::damaged: return Entered::damaged;
         case Acquired::owner_died: break;
@@ -38,8 +37,6 @@ Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline
     domain.mutex.mark_consistent();
     return Entered::recovered;
 }
-
-void leave(DomainRep& domain) noexcept { domain.mutex.unlock(); }
 
 void reconciled(DomainRep& domain) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -45,7 +45,7 @@ enum class Entered { yes, recovered, timed_out, damaged };
 // Locks the domain. `recovered`: the last owner died inside; its half-done mutation was undone.
 // `damaged`: the mutex or the log is not ours any more; nothing is held.
 [[nodiscard]] Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept;
-void leave(DomainRep& domain) noexcept;
+inline void leave(DomainRep& domain) noexcept { domain.mutex.unlock(); }
 
 // The owner of the lock mended what a dead predecessor may have left between this domain and another one (I6).
 // Until then `unreconciled` stays set: whoever dies while mending leaves the duty to the next.
@@ -53,6 +53,16 @@ void reconciled(DomainRep& domain) noexcept;
 
 // Undoes what the log holds. Idempotent: a crash inside is mended by the next call. False when the log is damaged.
 [[nodiscard]] bool recover(const segment::Segment& segment, DomainRep& domain) noexcept;
+
+// What remains of enter() when the mutex was not simply free.
+[[nodiscard]] Entered enter_after(Acquired acquired, const segment::Segment& segment, DomainRep& domain,
+                                  base::Deadline deadline) noexcept;
+inline Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept {
+    if (!domain.mutex.sound()) return Entered::damaged;
+    const Acquired acquired = deadline.is_never() ? domain.mutex.lock() : domain.mutex.lock_until(deadline);
+    if (__builtin_expect(acquired == Acquired::yes, true)) return Entered::yes;
+    return enter_after(acquired, segment, domain, deadline);
+}
 
 // RAII over enter/leave for code that has nothing to say about failure: throws segment::Damage when damaged or Busy.
 struct Busy {};

@@ -3,19 +3,8 @@
 #include <linux/futex.h>
 
 namespace muster::tx {
-namespace {
 
-// glibc's kind word for a robust, process-shared, normal mutex; read once from one that glibc made.
-int robust_shared_kind() noexcept {
-    static const int kind = [] {
-        RobustMutex model;
-        model.format();
-        return reinterpret_cast<pthread_mutex_t*>(&model)->__data.__kind;
-    }();
-    return kind;
-}
-
-Acquired translate(int result) noexcept {
+Acquired RobustMutex::translate(int result) noexcept {
     switch (result) {
         case 0: return Acquired::yes;
         case EOWNERDEAD: return Acquired::owner_died;
@@ -24,8 +13,6 @@ Acquired translate(int result) noexcept {
     }
 }
 
-}  // namespace
-
 void RobustMutex::format() noexcept {
     pthread_mutexattr_t attributes;
     MUSTER_CHECK(pthread_mutexattr_init(&attributes) == 0);
@@ -33,9 +20,8 @@ void RobustMutex::format() noexcept {
     MUSTER_CHECK(pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0);
     MUSTER_CHECK(pthread_mutex_init(&mutex_, &attributes) == 0);
     pthread_mutexattr_destroy(&attributes);
+    MUSTER_CHECK(sound());
 }
-
-Acquired RobustMutex::lock() noexcept { return translate(pthread_mutex_lock(&mutex_)); }
 
 Acquired RobustMutex::lock_until(base::Deadline deadline) noexcept {
     if (deadline.is_never()) return lock();
@@ -46,8 +32,6 @@ Acquired RobustMutex::lock_until(base::Deadline deadline) noexcept {
 
 void RobustMutex::mark_consistent() noexcept { MUSTER_CHECK(pthread_mutex_consistent(&mutex_) == 0); }
 
-void RobustMutex::unlock() noexcept { pthread_mutex_unlock(&mutex_); }
-
 pid_t RobustMutex::owner() const noexcept {
     return static_cast<pid_t>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK);
 }
@@ -55,7 +39,5 @@ pid_t RobustMutex::owner() const noexcept {
 bool RobustMutex::owner_died() const noexcept {
     return (__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED) & FUTEX_OWNER_DIED) != 0;
 }
-
-bool RobustMutex::sound() const noexcept { return mutex_.__data.__kind == robust_shared_kind(); }
 
 }  // namespace muster::tx

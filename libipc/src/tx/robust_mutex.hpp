@@ -13,17 +13,25 @@ enum class Acquired { yes, owner_died, timed_out, damaged };
 class RobustMutex {
   public:
     void format() noexcept;  // on memory that nobody uses
-    [[nodiscard]] Acquired lock() noexcept;
+    [[nodiscard]] Acquired lock() noexcept {
+        const int result = pthread_mutex_lock(&mutex_);
+        return __builtin_expect(result == 0, true) ? Acquired::yes : translate(result);
+    }
     [[nodiscard]] Acquired lock_until(base::Deadline deadline) noexcept;
     void mark_consistent() noexcept;  // after owner_died, when the data is whole again
-    void unlock() noexcept;
+    void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
     // The thread id of the present owner as the kernel sees it in its own PID namespace, 0 when free. A hint.
     pid_t owner() const noexcept;
     bool owner_died() const noexcept;  // nobody has taken over yet
     // Does the memory look like a mutex that we formatted? Asked before a stranger's memory is locked.
-    bool sound() const noexcept;
+    bool sound() const noexcept { return mutex_.__data.__kind == robust_shared_kind; }
 
   private:
+    // glibc's kind word for a robust (16), process-shared (128), normal (0) mutex: part of its ABI, as static
+    // initialisers are. format() checks that it still is.
+    static constexpr int robust_shared_kind = 16 | 128;
+    static Acquired translate(int result) noexcept;
+
     pthread_mutex_t mutex_;
     static_assert(sizeof(pthread_mutex_t) <= 48);
     char reserved_[48 - sizeof(pthread_mutex_t)];

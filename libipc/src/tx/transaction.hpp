@@ -36,7 +36,7 @@ class Tx {
     }
     // Into a live structure: `to` 8-byte aligned, its last word padded. Logs every word it covers.
     void write(void* to, const void* from, std::size_t size) noexcept {
-        for (std::size_t done = 0; done < size; done += 8) save(static_cast<std::byte*>(to) + done);
+        save_words(to, (size + 7) / 8);
         segment::copy_in(to, from, size);
     }
 
@@ -64,6 +64,24 @@ class Tx {
         segment::store_word(&entry.old, segment::load_word(segment_.base() + offset));
         publish_entry(domain_.log_count, ++count_);
         if (mutant(Mutant::early_commit) && count_ == 2) finish_writing(domain_.log_count, domain_.sequence);
+    }
+
+    // The same for `words` words from `field` on, whose entries come into force together.
+    void save_words(const void* field, std::size_t words) noexcept {
+        const auto* word = static_cast<const std::uint64_t*>(field);
+        if (mutant(Mutant::unlogged_word) && words != 0) ++word, --words;
+        if (words == 0) return;
+        if (count_ == 0) begin_writing(domain_.sequence);
+        MUSTER_CHECK(words <= capacity_ - count_);  // I5
+        const std::uint64_t offset = segment_.offset_of(word);
+        LogEntry* const entries = log_ + count_;
+        if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + words);
+        for (std::size_t i = 0; i < words; ++i) {
+            segment::store_word(&entries[i].offset, offset + 8 * i);
+            segment::store_word(&entries[i].old, segment::load_word(word + i));
+        }
+        publish_entry(domain_.log_count, count_ += words);
+        if (mutant(Mutant::early_commit)) finish_writing(domain_.log_count, domain_.sequence);
     }
 
     // From here on the mutation has happened.
