@@ -87,6 +87,7 @@ TEST_CASE("the daemon hears by which signal a child ended") {
 }
 
 TEST_CASE("a child's children are announced by the child itself") {
+    need_threads_after_fork();
     Daemon daemon;
     Channel report;
     Process process([&] {
@@ -158,6 +159,7 @@ TEST_CASE("a daemon that does not answer is waited for once, and hears all when 
 }
 
 TEST_CASE("a program does not end before its children's ends have been acknowledged") {
+    need_threads_after_fork();
     Daemon daemon;
     Channel report;
     Process program([&] {  // closes its connection with the last instruction
@@ -169,7 +171,11 @@ TEST_CASE("a program does not end before its children's ends have been acknowled
         }
     });
     program.start().join();
-    for (int i = 0; i < 10; ++i) CHECK(daemon.heard.of("Ended", report.receive<pid_t>()).size() == 1);
+    for (int i = 0; i < 10; ++i) {
+        const auto pid = report.receive<pid_t>();
+        REQUIRE(pid);
+        CHECK(daemon.heard.of("Ended", pid).size() == 1);
+    }
 }
 
 TEST_CASE("without a daemon children start and end as ever") {

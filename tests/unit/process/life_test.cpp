@@ -115,7 +115,7 @@ TEST_CASE("is_alive is true from start to end only") {
 TEST_CASE("is_alive, exitcode and active_children reap") {
     const auto zombie = [](Process& process) {
         process.start();
-        return eventually([&] { return process_state(*process.pid()) == 'Z'; });
+        return becomes_zombie(*process.pid());
     };
     Process asked([] {}), coded([] {}), listed([] {});
     REQUIRE(zombie(asked));
@@ -138,7 +138,7 @@ TEST_CASE("a child whose handle was dropped runs on, and the next start reaps it
     }
     go.send(5);
     CHECK(report.receive<int>() == 5);
-    REQUIRE(eventually([&] { return process_state(dropped) == 'Z'; }));
+    REQUIRE(becomes_zombie(dropped));
     Process next([] {});
     next.start().join();
     CHECK(gone(dropped));
@@ -199,7 +199,7 @@ TEST_CASE("close of one that ended without a join reaps it, of one never started
     Process process([] {}), unstarted([] {});
     process.start();
     const pid_t pid = *process.pid();
-    REQUIRE(eventually([&] { return process_state(pid) == 'Z'; }));
+    REQUIRE(becomes_zombie(pid));
     process.close();
     CHECK(gone(pid));
     unstarted.close();

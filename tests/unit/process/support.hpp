@@ -21,6 +21,7 @@
 #include <muster/process.hpp>
 
 #include "base/unique_fd.hpp"
+#include "support/skip.hpp"
 
 namespace process_test {
 
@@ -110,6 +111,23 @@ inline char process_state(pid_t pid) {
     std::string line;
     if (!std::getline(file, line)) return 0;
     return line[line.rfind(')') + 2];
+}
+// TSan takes the thread of a child for the thread of its parent that had the same place in memory, and ends
+// it.
+inline void need_threads_after_fork() {
+#if defined(__SANITIZE_THREAD__)
+    muster::test::skip("TSan bears no threads in the child of a program that had threads");
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    muster::test::skip("TSan bears no threads in the child of a program that had threads");
+#endif
+#endif
+}
+
+// Waits until a child has ended, all of its threads, and leaves it a zombie.
+inline bool becomes_zombie(pid_t child) {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) == 0;
 }
 inline bool gone(pid_t pid) { return process_state(pid) == 0; }
 inline bool gone_or_zombie(pid_t pid) { return gone(pid) || process_state(pid) == 'Z'; }
