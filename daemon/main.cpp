@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
+#include <chrono>
 #include <iostream>
 
 #include "keeper/keeper.hpp"
@@ -94,6 +95,8 @@ int run_keeper(const Arguments& arguments) {
     if (arguments.owner > 0) options.owner_pid = arguments.owner;
     options.ready_fd = arguments.ready_fd;
     options.unlink_path = listening->unlink_path;
+    const auto longest_stop = std::chrono::milliseconds(static_cast<std::int64_t>(config.grace * 1000) + 10'000);
+    options.stop_timeout = std::max(options.stop_timeout, longest_stop);
     const int code = keeper::Keeper(std::move(options), std::move(listening->socket)).run();
     if (listening->lock_path) ::unlink(listening->lock_path->c_str());
     return code;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "support/daemon_fixture.hpp"
@@ -72,6 +73,26 @@ TEST_CASE_METHOD(Fixture, "a client that goes away in the middle of a message, o
     half.send("{\"method\":\"io.mus");
     ::shutdown(half.get(), SHUT_WR);
     CHECK_THAT(half.receive().value().at("parameters").at("reason").get<std::string>(), Contains("cut off"));
+    check_nobody_noticed();
+}
+
+TEST_CASE_METHOD(Fixture, "a client that goes away while it waits is noticed") {
+    witness.call("io.muster.processes.Spawn", {{"spec", {{"argv", {"sleep", "1000"}}, {"name", "w"}}}});
+    const auto descriptors = [&] {
+        const std::filesystem::directory_iterator all("/proc/" + std::to_string(daemon.service()) + "/fd");
+        return std::distance(begin(all), end(all));
+    };
+    const auto before = descriptors();
+    {
+        std::vector<VarlinkSocket> waiting;
+        for (int i = 0; i < 20; ++i) {
+            waiting.emplace_back(daemon.socket_path());
+            waiting.back().send_call(i % 2 ? "io.muster.processes.Wait" : "io.muster.processes.Watch",
+                                     i % 2 ? json{{"select", "w"}} : json::object(), {{"more", true}});
+        }
+        REQUIRE(eventually([&] { return descriptors() >= before + 20; }));
+    }
+    CHECK(eventually([&] { return descriptors() == before; }));
     check_nobody_noticed();
 }
 
