@@ -49,6 +49,7 @@ std::string items(const Segment& segment) {
                                const bool uniform = all.find_first_not_of(all[0]) == std::string::npos;
                                text += " " + std::to_string(all.size()) + (uniform ? all.substr(0, 1) : "?");
                            });
+    text += " unfinished " + std::to_string(subject_queue.unfinished());
     if (subject_queue.closed()) text += " closed";
     subject_queue.verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
     return text;
@@ -94,6 +95,29 @@ std::vector<Operation> queue_operations() {
     add("queue: try_get, an item with a block", of(2, Queue::inline_limit + 1), get);
     add("queue: clear", of(3), [](const Segment& s) { queue(s).clear(); });
     add("queue: clear, several chunks", of(20, 900), [](const Segment& s) { queue(s).clear(); });
+    add("queue: put_many, some", of(2), [](const Segment& s) {
+        muster::detail::Strings many;
+        for (const std::string_view item : {"xx", "yyyyyyyyyyyyy", "zzzzzzzzzzzzzzzzzzzzzz"})
+            many.add(std::as_bytes(std::span(item)));
+        queue(s).put_many(many);
+    });
+    add("queue: put_many, over the end of a chunk", of(3, 250), [](const Segment& s) {
+        muster::detail::Strings many;
+        for (const char letter : {'x', 'y', 'z'}) {
+            const std::string item(200, letter);
+            many.add(std::as_bytes(std::span(item)));
+        }
+        queue(s).put_many(many);
+    });
+    add("queue: get_many, all of some", of(3), [](const Segment& s) {
+        muster::detail::Strings taken;
+        queue(s).get_many(10, taken);
+    });
+    add("queue: get_many, some of several chunks", of(8, 300), [](const Segment& s) {
+        muster::detail::Strings taken;
+        queue(s).get_many(5, taken);
+    });
+    add("queue: task_done", of(2), [](const Segment& s) { queue(s).task_done(); });
     add("queue: close", of(1), [](const Segment& s) { queue(s).close(); });
     return all;
 }
