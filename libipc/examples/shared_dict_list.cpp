@@ -1,4 +1,5 @@
-// Ten processes share one dict and one list: each sets two keys and appends its own pid.
+// Ten processes share one dict and one list: each sets two keys and appends its own pid. Both have names, so that
+// `musterctl show pids` has them too when this runs on a daemon that goes on.
 #include <unistd.h>
 
 #include <iostream>
@@ -8,8 +9,9 @@
 
 int main() {
     const muster::Manager manager;
-    auto facts = manager.dict<std::string, std::string>();
-    auto pids = manager.list<pid_t>();
+    auto facts = manager.dict<std::string, std::string>("facts");
+    auto pids = manager.list<pid_t>("pids");
+    pids.clear();  // of an earlier run
 
     std::vector<muster::Process> workers;
     for (int i = 0; i < 10; ++i)
