@@ -179,6 +179,16 @@ TEST_CASE("a lock that somebody released and took meanwhile is left to its new h
     CHECK(outcome.says({"lock 'l'", "released"}));
 }
 
+TEST_CASE("lock run passes a signal on, and frees the lock when the program has ended of it") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const auto musterctl = muster::test::program("musterctl") + " --address " + daemon.address();
+    const auto script = musterctl + " lock run l -- sleep 1000 & pid=$!; until " + musterctl +
+                        " lock status l 2>/dev/null | grep -q held; do :; done; kill -TERM $pid; wait $pid";
+    CHECK(muster::test::outcome_of({"/bin/sh", "-c", script}).code == 128 + SIGTERM);
+    CHECK(ctl("lock", "status", "l").out == "free\n");
+}
+
 TEST_CASE("a lock whose holder was killed is free, and the next one is told") {
     Daemon daemon;
     const Ctl ctl(daemon.address());
@@ -275,4 +285,19 @@ TEST_CASE("limits are told by name, and nothing changes") {
     CHECK(unhashable.says({"[unhashable]"}));
     CHECK(ctl("dict", "len", "d").out == "0\n");
     CHECK(ctl("check").out == "0 violations\n");
+}
+
+TEST_CASE("a full realm says how full, and keeps what it has") {
+    Daemon daemon({"--memory", "8 MiB"});
+    const Ctl ctl(daemon.address());
+    const std::string value(100'000, 'x');
+    int stored = 0;
+    auto outcome = ctl("list", "append", "l", value);
+    for (; outcome.code == 0 && stored < 200; ++stored) outcome = ctl("list", "append", "l", value);
+    CHECK(outcome.code == 4);
+    CHECK(outcome.says({"[out_of_memory]", "list 'l'"}));
+    CHECK(ctl("list", "len", "l").out == std::to_string(stored) + "\n");
+    CHECK(ctl("check").out == "0 violations\n");
+    CHECK(ctl("erase", "l").code == 0);
+    CHECK(ctl("list", "append", "l", value).code == 0);
 }
