@@ -21,6 +21,9 @@ TEST_CASE_METHOD(ExampleRun, "example shared_dict_list: ten children set two key
     for (const json& process : processes()) known.push_back(process.at("pid").get<int>());
     std::sort(known.begin(), known.end());
     CHECK(pids == known);
+    // Named, both stay for others to see.
+    CHECK(json::parse(daemon.ctl({"show", "facts", "--json"}).out) == json{{"k1", "v1"}, {"k2", "v2"}});
+    CHECK(json::parse(daemon.ctl({"show", "pids", "--json"}).out).size() == 10);
 }
 
 TEST_CASE_METHOD(ExampleRun,
