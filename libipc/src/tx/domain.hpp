@@ -59,7 +59,7 @@ void reconciled(DomainRep& domain) noexcept;
                                   base::Deadline deadline) noexcept;
 inline Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept {
     if (!domain.mutex.sound()) return Entered::damaged;
-    const Acquired acquired = deadline.is_never() ? domain.mutex.lock() : domain.mutex.lock_until(deadline);
+    const Acquired acquired = domain.mutex.lock_until(deadline);
     if (__builtin_expect(acquired == Acquired::yes, true)) return Entered::yes;
     return enter_after(acquired, segment, domain, deadline);
 }

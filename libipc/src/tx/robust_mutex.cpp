@@ -3,11 +3,18 @@
 #include <linux/futex.h>
 
 namespace muster::tx {
+namespace {
+
+// How long a waiter trusts that it will be woken.
+constexpr std::chrono::milliseconds lock_slice{100};
+
+}  // namespace
 
 Acquired RobustMutex::translate(int result) noexcept {
     switch (result) {
         case 0: return Acquired::yes;
         case EOWNERDEAD: return Acquired::owner_died;
+        case EBUSY:
         case ETIMEDOUT: return Acquired::timed_out;
         default: return Acquired::damaged;
     }
@@ -23,11 +30,15 @@ void RobustMutex::format() noexcept {
     MUSTER_CHECK(sound());
 }
 
-Acquired RobustMutex::lock_until(base::Deadline deadline) noexcept {
-    if (deadline.is_never()) return lock();
-    // Also for `now`: glibc's trylock keeps a mutex that it finds not recoverable, and whoever comes next hangs.
-    const timespec until = deadline.as_timespec();
-    return translate(pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until));
+// Why neither pthread_mutex_lock nor one long wait: a waiter that was woken and dies before it has the lock takes the
+// wake with it, once somebody else was faster than it; the rest would sleep for ever on a lock that is free.
+Acquired RobustMutex::lock_after(int result, base::Deadline deadline) noexcept {
+    Acquired acquired = translate(result);
+    while (acquired == Acquired::timed_out && !deadline.passed()) {
+        const timespec until = deadline.earlier(base::Deadline::after(lock_slice)).as_timespec();
+        acquired = translate(pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until));
+    }
+    return acquired;
 }
 
 void RobustMutex::mark_consistent() noexcept { MUSTER_CHECK(pthread_mutex_consistent(&mutex_) == 0); }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/base.hpp"
+#include "segment/bytes.hpp"
 
 namespace muster::tx {
 
@@ -13,11 +14,12 @@ enum class Acquired { yes, owner_died, timed_out, damaged };
 class RobustMutex {
   public:
     void format() noexcept;  // on memory that nobody uses
-    [[nodiscard]] Acquired lock() noexcept {
-        const int result = pthread_mutex_lock(&mutex_);
-        return __builtin_expect(result == 0, true) ? Acquired::yes : translate(result);
+    // Gets it however many of those before it died waiting for it: no wake-up is lost for longer than a moment (I9).
+    [[nodiscard]] Acquired lock_until(base::Deadline deadline) noexcept {
+        const int result = lock_if_free();
+        return __builtin_expect(result == 0, true) ? Acquired::yes : lock_after(result, deadline);
     }
-    [[nodiscard]] Acquired lock_until(base::Deadline deadline) noexcept;
+    [[nodiscard]] Acquired lock() noexcept { return lock_until(base::Deadline::never()); }
     void mark_consistent() noexcept;  // after owner_died, when the data is whole again
     void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
     // The thread id of the present owner as the kernel sees it in its own PID namespace, 0 when free. A hint.
@@ -31,6 +33,17 @@ class RobustMutex {
     // initialisers are. format() checks that it still is.
     static constexpr int robust_shared_kind = 16 | 128;
     static Acquired translate(int result) noexcept;
+
+    // Not pthread_mutex_trylock: finding the mutex not recoverable, glibc's keeps it locked, and the next one hangs.
+    int lock_if_free() noexcept {
+#if MUSTER_TSAN
+        return pthread_mutex_trylock(&mutex_);  // the sanitizer knows what EOWNERDEAD means for this one
+#else
+        static constexpr timespec past{-1, 0};  // looks at the lock, and gives up without a system call
+        return pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &past);
+#endif
+    }
+    Acquired lock_after(int result, base::Deadline deadline) noexcept;
 
     pthread_mutex_t mutex_;
     static_assert(sizeof(pthread_mutex_t) <= 48);

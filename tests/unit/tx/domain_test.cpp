@@ -1,6 +1,7 @@
 #include "unit/tx/domain_fixture.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 using namespace muster;
@@ -218,19 +219,26 @@ TEST_CASE("the mutex tells its owner's death once, to the next who locks it") {
     CHECK(mutex.lock_until(Deadline::now()) == Acquired::damaged);
 }
 
+namespace {
+
+// Does that process sleep in a futex, as the kernel says?
+bool sleeps(pid_t process) {
+    char text[64]{};
+    const base::UniqueFd fd{::open(("/proc/" + std::to_string(process) + "/wchan").c_str(), O_RDONLY | O_CLOEXEC)};
+    return ::read(fd.get(), text, sizeof text - 1) > 0 && std::strstr(text, "futex") != nullptr;
+}
+
+}  // namespace
+
 TEST_CASE("whoever waits for a domain gets it when its owner dies") {
     Fixture f;
     test::Shared<std::uint32_t> held;
-    const std::string waiter = "/proc/" + std::to_string(::getpid()) + "/wchan";
+    const pid_t waiter = ::getpid();
     test::Child owner([&] {
         (void)f.enter();
         __atomic_store_n(&*held, 1u, __ATOMIC_RELEASE);
         // Until the parent sleeps in the futex; then dies holding the lock.
-        const bool asleep = test::eventually([&] {
-            char text[64]{};
-            const base::UniqueFd fd{::open(waiter.c_str(), O_RDONLY | O_CLOEXEC)};
-            return ::read(fd.get(), text, sizeof text - 1) > 0 && std::strstr(text, "futex") != nullptr;
-        });
+        const bool asleep = test::eventually([&] { return sleeps(waiter); });
         if (asleep) ::kill(::getpid(), SIGKILL);
         return 1;
     });
@@ -239,4 +247,43 @@ TEST_CASE("whoever waits for a domain gets it when its owner dies") {
     CHECK(f.domain.mutex.owner() == ::getpid());
     tx::leave(f.domain);
     CHECK(owner.join() == -SIGKILL);
+}
+
+TEST_CASE("a waiter that dies when its turn has come leaves nobody asleep") {
+    Fixture f;
+    cpu_set_t before, one;
+    REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
+    REQUIRE(f.enter() == Entered::yes);
+    // Two wait, the first of them on our processor and only when we have nothing to do there.
+    test::Child first([&] {
+        const sched_param none{};
+        if (::sched_setaffinity(0, sizeof one, &one) != 0 || ::sched_setscheduler(0, SCHED_IDLE, &none) != 0) return 1;
+        return f.enter(Deadline::never()) == Entered::yes ? 2 : 3;
+    });
+    REQUIRE(test::eventually([&] { return sleeps(first.pid()); }));
+    test::Child second([&] {
+        const Entered entered = f.enter(Deadline::never());
+        if (entered == Entered::yes || entered == Entered::recovered) tx::leave(f.domain);
+        return entered == Entered::yes ? 0 : 1;
+    });
+    REQUIRE(test::eventually([&] { return sleeps(second.pid()); }));
+    REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+    // The first is woken, but we are faster, and it dies: nobody would wake the second any more.
+    tx::leave(f.domain);
+    const Entered again = f.enter();
+    first.kill(SIGKILL);
+    const int end = first.join();
+    if (again == Entered::yes) tx::leave(f.domain);
+    ::sched_setaffinity(0, sizeof before, &before);
+    CHECK(end == -SIGKILL);
+    CHECK(again == Entered::yes);
+    std::atomic<bool> ended{false};
+    std::thread watchdog([&] {
+        if (!test::eventually([&] { return ended.load(); })) second.kill(SIGKILL);
+    });
+    CHECK(second.join() == 0);
+    ended = true;
+    watchdog.join();
 }
