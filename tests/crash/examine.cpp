@@ -75,6 +75,7 @@ class Examiner {
         recover_it(image, index);
         if (const std::string wrong = whats_wrong(image); !wrong.empty()) return wrong;
         const std::string state = operation_.contents(image);
+        if (operation_.right_too && operation_.right_too(state, after_)) return {};
         if (state != before_ && state != after_ && !operation_.in_steps)
             return "state is [" + state + "], neither [" + before_ + "] nor [" + after_ + "]";
         if (state == after_) return {};

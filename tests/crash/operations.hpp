@@ -18,6 +18,8 @@ struct Operation {
     bool owned = true;  // every extent belongs to an object's heap, before and after
     // Several changes, each atomic: after a death some of them have happened, and done again it gets to the end.
     bool in_steps = false;
+    // As far as that is not what it means: a state on the way that is right as well.
+    std::function<bool(const std::string& state, const std::string& after)> right_too = {};
 };
 
 std::vector<Operation> extent_operations();

@@ -49,10 +49,31 @@ std::string items(const Segment& segment) {
                                const bool uniform = all.find_first_not_of(all[0]) == std::string::npos;
                                text += " " + std::to_string(all.size()) + (uniform ? all.substr(0, 1) : "?");
                            });
-    text += " unfinished " + std::to_string(subject_queue.unfinished());
-    if (subject_queue.closed()) text += " closed";
+    if (subject_queue.closed()) text = "closed " + text;
+    text = std::to_string(subject_queue.unfinished()) + " unfinished, " + text;
     subject_queue.verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
     return text;
+}
+
+muster::detail::Strings strings(int count, std::size_t size) {
+    muster::detail::Strings all;
+    for (int i = 0; i < count; ++i) {
+        const std::string item(size, static_cast<char>('A' + i % 26));
+        all.add(std::as_bytes(std::span(item)));
+    }
+    return all;
+}
+void put_many(const Segment& segment, int count, std::size_t size) { queue(segment).put_many(strings(count, size)); }
+void get_many(const Segment& segment, std::size_t most) {
+    muster::detail::Strings out;
+    queue(segment).get_many(most, out);
+}
+
+// Is one state's list of items the beginning of the other's?
+bool begins(const std::string& state, const std::string& after) {
+    const std::string items = state.substr(state.find(':') + 1), all = after.substr(after.find(':') + 1);
+    return !items.empty() && all.compare(0, items.size(), items) == 0 &&
+           (items.size() == all.size() || all[items.size()] == ' ');
 }
 
 }  // namespace
@@ -93,31 +114,24 @@ std::vector<Operation> queue_operations() {
         },
         get);
     add("queue: try_get, an item with a block", of(2, Queue::inline_limit + 1), get);
+    add("queue: put_many, a few", of(3), [](const Segment& s) { put_many(s, 4, 30); });
+    add("queue: put_many, over several chunks", of(3), [](const Segment& s) { put_many(s, 12, 300); });
+    // At once only by the hundred: a beginning of them may be there. Every further one would be put again.
+    add("queue: put_many, in several steps",
+        [](const Segment& s) {
+            containers::Directory(s).create(heap::Kind::queue, 0u);
+            put(s, "first");
+        },
+        [](const Segment& s) { put_many(s, 300, 8); });
+    all.back().right_too = begins;
+    add("queue: get_many, some of them", of(6), [](const Segment& s) { get_many(s, 4); });
+    add("queue: get_many, all of them", of(6), [](const Segment& s) { get_many(s, 10); });
+    add("queue: get_many, several chunks", of(12, 300), [](const Segment& s) { get_many(s, 9); });
+    add("queue: get_many, items with blocks", of(4, Queue::inline_limit + 1), [](const Segment& s) { get_many(s, 3); });
+    add("queue: task_done, of several", of(3), [](const Segment& s) { queue(s).task_done(); });
+    add("queue: task_done, the last", of(1), [](const Segment& s) { queue(s).task_done(); });
     add("queue: clear", of(3), [](const Segment& s) { queue(s).clear(); });
     add("queue: clear, several chunks", of(20, 900), [](const Segment& s) { queue(s).clear(); });
-    add("queue: put_many, some", of(2), [](const Segment& s) {
-        muster::detail::Strings many;
-        for (const std::string_view item : {"xx", "yyyyyyyyyyyyy", "zzzzzzzzzzzzzzzzzzzzzz"})
-            many.add(std::as_bytes(std::span(item)));
-        queue(s).put_many(many);
-    });
-    add("queue: put_many, over the end of a chunk", of(3, 250), [](const Segment& s) {
-        muster::detail::Strings many;
-        for (const char letter : {'x', 'y', 'z'}) {
-            const std::string item(200, letter);
-            many.add(std::as_bytes(std::span(item)));
-        }
-        queue(s).put_many(many);
-    });
-    add("queue: get_many, all of some", of(3), [](const Segment& s) {
-        muster::detail::Strings taken;
-        queue(s).get_many(10, taken);
-    });
-    add("queue: get_many, some of several chunks", of(8, 300), [](const Segment& s) {
-        muster::detail::Strings taken;
-        queue(s).get_many(5, taken);
-    });
-    add("queue: task_done", of(2), [](const Segment& s) { queue(s).task_done(); });
     add("queue: close", of(1), [](const Segment& s) { queue(s).close(); });
     return all;
 }
