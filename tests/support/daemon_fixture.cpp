@@ -167,6 +167,7 @@ void Daemon::kill_service() const {
 }
 
 int Daemon::stop() {
+    REQUIRE(keeper_ > 0);  // kill(-1) would mean every process
     const pid_t keeper = std::exchange(keeper_, -1);
     const auto below = children_of(keeper);
     ::kill(keeper, SIGTERM);
@@ -179,6 +180,7 @@ int Daemon::stop() {
 }
 
 void Daemon::kill() {
+    REQUIRE(keeper_ > 0);  // kill(-1) would mean every process
     const pid_t keeper = std::exchange(keeper_, -1);
     ::kill(keeper, SIGKILL);
     int status = 0;
@@ -191,6 +193,14 @@ Ran Daemon::ctl(std::vector<std::string> arguments) const {
     std::vector<std::string> argv{program("musterctl"), "--address", address()};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return run(argv);
+}
+
+void check_resident(long kib, long bound) {
+#if defined(__SANITIZE_ADDRESS__)
+    WARN("memory bound not checked under AddressSanitizer: " << kib << " KiB, bound " << bound);
+#else
+    CHECK(kib < bound);
+#endif
 }
 
 std::vector<pid_t> children_of(pid_t parent) {

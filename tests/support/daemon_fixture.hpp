@@ -67,6 +67,10 @@ class Daemon {
     pid_t keeper_ = -1;
 };
 
+// That a daemon's resident memory is within a bound. Under AddressSanitizer, whose allocator keeps what was freed, it
+// says that it was not looked at.
+void check_resident(long kib, long bound);
+
 // Children of a process, from /proc.
 std::vector<pid_t> children_of(pid_t parent);
 // 'R', 'S', 'Z' ..., or '\0' when there is no such process.
