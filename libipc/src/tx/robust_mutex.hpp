@@ -47,7 +47,7 @@ class RobustMutex {
 
     pthread_mutex_t mutex_;
     static_assert(sizeof(pthread_mutex_t) <= 48);
-    char reserved_[48 - sizeof(pthread_mutex_t)];
+    [[maybe_unused]] char reserved_[48 - sizeof(pthread_mutex_t)];
 };
 static_assert(sizeof(RobustMutex) == 48);
 
