@@ -38,7 +38,8 @@ TEST_CASE("a block is at least as large as asked for, aligned, and its own") {
     Fixture f;
     std::uint64_t expected = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> blocks;
-    for (const std::uint64_t size : {0, 1, 16, 17, 100, 128, 129, 1000, 5000, 20'000, 32'768, 32'769, 100'000}) {
+    for (const std::uint64_t size : std::initializer_list<std::uint64_t>{0, 1, 16, 17, 100, 128, 129, 1000, 5000, 20'000, 32'768, 32'769,
+                                                                         100'000}) {
         const std::uint64_t block = f.allocate(size);
         CHECK(block % 16 == 0);
         CHECK(Heap::usable(size) >= size);

@@ -86,7 +86,7 @@ TEST_CASE("bytes go into a segment and out again, of every size") {
     std::byte* there = segment.base() + at;
     std::vector<std::byte> from(1000), to(1000);
     for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::byte>(i * 7 + 1);
-    for (const std::size_t size : {0, 1, 7, 8, 9, 15, 16, 63, 255, 256, 257, 264, 999, 1000}) {
+    for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 7, 8, 9, 15, 16, 63, 255, 256, 257, 264, 999, 1000}) {
         INFO("size " << size);
         std::memset(there, 0xee, 1100);
         segment::copy_in(there, from.data(), size);

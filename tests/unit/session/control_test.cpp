@@ -82,7 +82,7 @@ TEST_CASE("what comes back and is not a Varlink reply is a protocol error") {
                                                   {R"({"error":7})", "not a name"},
                                                   {R"({"continues":true})", "a stream"}}));
     Place place;
-    ControlServer server(place.listener, [&](auto& client, const json&) { client.send_text(text); });
+    ControlServer server(place.listener, [&, sent = text](auto& client, const json&) { client.send_text(sent); });
     auto control = place.connect();
     CHECK_THROWS_WITH(control.call(list, json::object()), Catch::Contains(reason));
     CHECK(code_of([&] { control.call(list, json::object()); }) == Errc::protocol);
