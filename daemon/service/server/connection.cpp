@@ -1,5 +1,6 @@
 #include "service/server/connection.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -129,7 +130,13 @@ void Connection::watch_hang_up() {
     watching_ = true;
     socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
         self->watching_ = false;
-        if (!error && !self->current_.expired()) self->close();
+        if (error || self->closed_ || self->current_.expired()) return;
+        // A wake-up may have been meant for a descriptor closed in the same round (see Watches).
+        pollfd state{self->socket_.native_handle(), 0, 0};
+        if (::poll(&state, 1, 0) > 0)
+            self->close();
+        else
+            self->watch_hang_up();
     });
 }
 

@@ -80,11 +80,9 @@ LockWord::Outcome LockWord::acquire_slowly(SlotId self, base::Deadline deadline,
     bool slept = false;
     for (;;) {
         if (destroyed()) return Outcome::destroyed;
+        const bool last = deadline.passed();
         if (take_or_sleep(self, slept, deadline)) return destroyed() ? give_up() : Outcome::acquired;
-        if (deadline.passed() && !try_acquire(self)) {
-            bool last = slept;
-            return take_or_sleep(self, last, base::Deadline::now()) ? Outcome::acquired : Outcome::timed_out;
-        }
+        if (last) return Outcome::timed_out;
     }
 }
 

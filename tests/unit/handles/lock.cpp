@@ -69,6 +69,31 @@ TEST_CASE("try_lock and timeouts tell that a lock is held") {
                            }));
 }
 
+TEST_CASE("a timed acquisition that gave up holds nothing") {
+    const test::LocalRealm realm;
+    Lock lock = realm.manager().lock();
+    std::atomic<bool> done{false};
+    int gave_up = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 2; ++t)  // freed again and again, around the others' deadlines
+        threads.emplace_back([&] {
+            while (!done.load()) {
+                const std::scoped_lock hold(lock);
+                std::this_thread::sleep_for(20us);
+            }
+        });
+    for (int i = 0; i < 3000; ++i) {
+        if (lock.try_lock_for(std::chrono::microseconds(i % 100)))
+            lock.unlock();
+        else
+            ++gave_up;
+    }
+    done = true;
+    for (auto& thread : threads) thread.join();
+    REQUIRE(gave_up > 0);
+    REQUIRE(!lock.locked());
+}
+
 TEST_CASE("a killed holder's lock goes to the next one, who is told, without any daemon") {
     const test::LocalRealm realm;
     Lock lock = realm.manager().lock("report");
