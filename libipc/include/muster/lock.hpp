@@ -12,6 +12,7 @@
 #include <optional>
 
 #include <muster/detail/object.hpp>
+#include <muster/detail/timeout.hpp>
 
 namespace muster {
 
@@ -23,12 +24,11 @@ class Lock : public detail::Handle {
     [[nodiscard]] bool try_lock() { return lock_within(std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
     [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> timeout) {
-        return lock_within(std::chrono::ceil<std::chrono::nanoseconds>(timeout));
+        return lock_within(detail::saturated(timeout));
     }
     template <typename Clock, typename Duration>
     [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> when) {
-        const auto now = Clock::now();  // compared first: the difference to a far past overflows
-        return when <= now ? try_lock() : try_lock_for(when - now);
+        return lock_within(detail::left_until(when));
     }
     void unlock();
 

@@ -45,6 +45,8 @@
 #include <utility>
 #include <vector>
 
+#include <muster/detail/timeout.hpp>
+
 namespace muster {
 
 namespace detail {
@@ -83,16 +85,6 @@ class BoundTarget final : public Target {
     F function_;
     std::tuple<Args...> args_;
 };
-
-// Any duration as nanoseconds, cut off where those end.
-template <typename Rep, typename Period>
-std::chrono::nanoseconds saturated(std::chrono::duration<Rep, Period> given) {
-    using Seconds = std::chrono::duration<double>;
-    using std::chrono::nanoseconds;
-    if (Seconds(given) >= Seconds(nanoseconds::max())) return nanoseconds::max();
-    if (Seconds(given) <= Seconds(0)) return nanoseconds::zero();
-    return std::chrono::ceil<nanoseconds>(given);
-}
 
 }  // namespace detail
 
@@ -142,8 +134,7 @@ class Process {
     }
     template <typename Clock, typename Duration>
     [[nodiscard]] bool join_until(std::chrono::time_point<Clock, Duration> when) {
-        const auto now = Clock::now();  // compared first: the difference to a far past overflows
-        return join_within(when <= now ? std::chrono::nanoseconds(0) : detail::saturated(when - now));
+        return join_within(detail::left_until(when));
     }
 
     // Started and not ended (asked of the kernel now). Throws invalid_argument in a process that is not its

@@ -12,6 +12,7 @@
 
 #include <muster/codec.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/timeout.hpp>
 #include <muster/value.hpp>
 
 namespace muster {
@@ -61,7 +62,7 @@ class Queue : public detail::QueueBase {
     [[nodiscard]] bool try_put(const T& value) { return put_within(value, std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
     [[nodiscard]] bool put_for(const T& value, std::chrono::duration<Rep, Period> timeout) {
-        return put_within(value, std::chrono::ceil<std::chrono::nanoseconds>(timeout));
+        return put_within(value, detail::saturated(timeout));
     }
     // Throws full.
     void put_nowait(const T& value) {
@@ -74,7 +75,7 @@ class Queue : public detail::QueueBase {
     [[nodiscard]] std::optional<T> try_get() { return get_within(std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
     [[nodiscard]] std::optional<T> get_for(std::chrono::duration<Rep, Period> timeout) {
-        return get_within(std::chrono::ceil<std::chrono::nanoseconds>(timeout));
+        return get_within(detail::saturated(timeout));
     }
     // Throws empty.
     T get_nowait() {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <muster/detail/timeout.hpp>
+
 namespace muster {
 
 namespace detail {
@@ -47,7 +49,10 @@ class SpawnedProcess {
     // None while it runs; N; -SIGNAL.
     std::optional<int> exitcode() const;
     // Blocks until it has ended, at most so long; whether it has.
-    [[nodiscard]] bool wait_for(std::chrono::milliseconds timeout) const;
+    template <typename Rep, typename Period>
+    [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> timeout) const {
+        return wait_within(detail::saturated(timeout));
+    }
     int wait() const;  // the exit code
     void signal(int number) const;
     void stop() const;  // SIGTERM to its whole tree, grace, SIGKILL; returns when all has ended
@@ -56,6 +61,7 @@ class SpawnedProcess {
     SpawnedProcess(std::shared_ptr<detail::Realm> realm, std::uint64_t id, pid_t pid, std::string name) noexcept;
 
   private:
+    bool wait_within(std::chrono::nanoseconds timeout) const;
     std::shared_ptr<detail::Realm> realm_;
     std::uint64_t id_;
     pid_t pid_;

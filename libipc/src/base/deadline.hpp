@@ -5,6 +5,8 @@
 #include <ctime>
 #include <optional>
 
+#include <muster/detail/timeout.hpp>
+
 namespace muster::base {
 
 class Deadline {
@@ -23,7 +25,7 @@ class Deadline {
     }
     template <typename Rep, typename Period>  // after(30ms), which would fit both of the others
     static Deadline after(std::chrono::duration<Rep, Period> from_now) noexcept {
-        return after(std::chrono::duration_cast<std::chrono::nanoseconds>(from_now));
+        return after(muster::detail::saturated(from_now));
     }
     static Deadline after(std::optional<std::chrono::nanoseconds> from_now) noexcept {
         return from_now ? after(*from_now) : never();

@@ -102,7 +102,7 @@ std::optional<int> SpawnedProcess::exitcode() const {
     return code_of(ask(*realm_, "List", {{"select", selector(id_)}, {"all", true}}, soon()));
 }
 
-bool SpawnedProcess::wait_for(std::chrono::milliseconds timeout) const {
+bool SpawnedProcess::wait_within(std::chrono::nanoseconds timeout) const {
     const auto deadline = base::Deadline::after(timeout);
     for (;;) {
         const auto piece = deadline.left(wait_piece);

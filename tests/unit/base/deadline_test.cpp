@@ -52,3 +52,11 @@ TEST_CASE("a deadline is told to the system calls on the monotonic clock") {
     CHECK(then.tv_nsec < 1'000'000'000);
     CHECK(Deadline::now().as_timespec().tv_sec == 0);
 }
+
+TEST_CASE("the longest time of any unit is never, the shortest is now") {
+    CHECK(Deadline::after(std::chrono::hours::max()).is_never());
+    CHECK(Deadline::after(std::chrono::milliseconds::max()).is_never());
+    CHECK(Deadline::after(std::chrono::duration<double>(1e300)).is_never());
+    CHECK(Deadline::after(std::chrono::hours::min()).is_now());
+    CHECK_FALSE(Deadline::after(std::chrono::duration<double>(1e-9)).is_now());
+}
