@@ -82,7 +82,7 @@ TEST_CASE("a timed acquisition that gave up holds nothing") {
                 std::this_thread::sleep_for(20us);
             }
         });
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 3000 || gave_up < 100; ++i) {
         if (lock.try_lock_for(std::chrono::microseconds(i % 100)))
             lock.unlock();
         else
@@ -90,7 +90,6 @@ TEST_CASE("a timed acquisition that gave up holds nothing") {
     }
     done = true;
     for (auto& thread : threads) thread.join();
-    REQUIRE(gave_up > 0);
     REQUIRE(!lock.locked());
 }
 
