@@ -11,9 +11,16 @@ constexpr std::uint64_t entries_reserved_at_once = 64;  // 64 KiB
 
 bool has_heap(Kind kind) noexcept { return kind == Kind::dict || kind == Kind::list || kind == Kind::queue; }
 
-std::string_view name_of(const ObjectRep& object) noexcept {
+// Names are read without the lock, too, hence never in place.
+std::string name_of(const ObjectRep& object) {
     const std::uint64_t length = object.name_length;
-    return {object.name.data(), length <= heap::max_name ? length : 0};
+    std::string name(length <= heap::max_name ? length : 0, '\0');
+    segment::copy_out(name.data(), object.name.data(), name.size());
+    return name;
+}
+
+bool has_name(const ObjectRep& object, std::string_view name) noexcept {
+    return object.name_length == name.size() && segment::same_bytes(object.name.data(), name.data(), name.size());
 }
 
 std::uint32_t count_holders(const ObjectRep& object) noexcept {
@@ -63,7 +70,7 @@ std::uint32_t Directory::lookup(std::string_view name) const {
     std::uint64_t steps = 0;
     for (std::uint32_t id = bucket_of(name); id != 0; id = heap::object_at(segment_, id).next) {
         if (++steps > capacity_) throw segment::Damage{"directory: endless bucket"};
-        if (name_of(heap::object_at(segment_, id)) == name) return id;
+        if (has_name(heap::object_at(segment_, id), name)) return id;
     }
     return 0;
 }
