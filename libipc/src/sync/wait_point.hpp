@@ -21,7 +21,13 @@ class WaitPoint {
     explicit WaitPoint(std::uint32_t& word) noexcept : word_(word) {}
 
     // Before the last look; what is returned goes to sleep().
-    std::uint32_t announce() noexcept { return __atomic_or_fetch(&word_, 1u, __ATOMIC_SEQ_CST); }
+    std::uint32_t announce() noexcept {
+        const std::uint32_t announced = __atomic_or_fetch(&word_, 1u, __ATOMIC_SEQ_CST);
+        // The look that follows must not be taken before the bit is there for all to see: where an atomic change is a
+        // load and a store (AArch64), the latter alone does not hold back later loads.
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        return announced;
+    }
     // Returns when woken, when the word changed, at the deadline, and at the end of a slice at the latest.
     void sleep(std::uint32_t announced, base::Deadline deadline) noexcept {
         base::futex_wait(&word_, announced, deadline.earlier(base::Deadline::after(wait_slice)));
