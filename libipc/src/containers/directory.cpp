@@ -1,6 +1,7 @@
 #include "containers/directory.hpp"
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 
 namespace muster::containers {
@@ -103,7 +104,7 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
         const std::uint64_t offset = segment_.regions().objects + std::uint64_t{id - 1} * sizeof(ObjectRep);
         if ((id - 1) % entries_reserved_at_once == 0 &&
             !segment_.reserve(offset, std::min(entries_reserved_at_once, capacity_ - id + 1) * sizeof(ObjectRep)))
-            throw heap::OutOfMemory{entries_reserved_at_once * sizeof(ObjectRep)};
+            throw heap::OutOfMemory{entries_reserved_at_once * sizeof(ObjectRep), errno};
         tx::format(heap::object_at(segment_, id).domain, 0, 0);
     }
     ObjectRep& object = heap::object_at(segment_, id);

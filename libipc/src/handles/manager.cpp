@@ -38,7 +38,7 @@ decltype(auto) guarded(const session::Session& session, const char* operation, c
                     "all " + std::to_string(session.segment().regions().object_capacity) +
                         " objects of the realm are in use; erase some, or give the daemon more --memory");
     } catch (const heap::OutOfMemory& missing) {
-        detail::throw_out_of_memory(session, operation, subject, missing.bytes);
+        detail::throw_out_of_memory(session, operation, subject, missing);
     } catch (const segment::Damage& damage) {
         detail::throw_damaged(operation, subject, damage.what);
     } catch (const tx::Busy&) {

@@ -33,12 +33,19 @@ std::string memory_text(std::uint64_t bytes) {
     return text;
 }
 
-void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject, std::uint64_t bytes) {
+void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject,
+                         const heap::OutOfMemory& missing) {
     const heap::Extents extents(session.segment());
+    if (missing.error != 0)
+        throw Error(Errc::out_of_memory, operation, std::move(subject),
+                    "fallocate: " + std::generic_category().message(missing.error) + ": " + memory_text(missing.bytes) +
+                        " needed that the system does not give; free some, or raise the limit of the memory group");
+    const auto free = extents.free();
     throw Error(Errc::out_of_memory, operation, std::move(subject),
-                memory_text(bytes) + " asked, " + memory_text(extents.used_bytes()) + " of the realm's " +
-                    memory_text(session.segment().capacity()) +
-                    " in use; erase objects or give the daemon more (--memory)");
+                memory_text(missing.bytes) + " needed in one piece, " + memory_text(extents.used_bytes()) +
+                    " of the realm's " + memory_text(session.segment().capacity()) + " in use, " +
+                    memory_text(free.bytes) + " free, the largest piece " + memory_text(free.largest) +
+                    "; erase objects or give the daemon more (--memory)");
 }
 
 void throw_damaged(const char* operation, std::string subject, const char* what) {

@@ -41,7 +41,7 @@ std::string_view kind_text(heap::Kind kind) noexcept;
 std::string memory_text(std::uint64_t bytes);  // "4.0 MiB"
 
 [[noreturn]] void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject,
-                                      std::uint64_t bytes);
+                                      const heap::OutOfMemory& missing);
 [[noreturn]] void throw_damaged(const char* operation, std::string subject, const char* what);
 [[noreturn]] void throw_busy(const char* operation, std::string subject);
 
@@ -53,7 +53,7 @@ decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn)
     } catch (const heap::Destroyed&) {
         throw Error(Errc::destroyed, operation, state.subject());
     } catch (const heap::OutOfMemory& missing) {
-        throw_out_of_memory(*state.session, operation, state.subject(), missing.bytes);
+        throw_out_of_memory(*state.session, operation, state.subject(), missing);
     } catch (const segment::Damage& damage) {
         throw_damaged(operation, state.subject(), damage.what);
     } catch (const tx::Busy&) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 
 namespace muster::heap {
 
@@ -95,10 +96,11 @@ Extent Extents::acquire(std::uint64_t bytes, std::uint32_t owner) {
     }
     // I7. Outside the transaction: this may take its time. Dying here leaves an extent that its owner does not know
     // of, which is found by its tag (I6).
-    const Extent extent{offset_of(page), pages * segment::page_size, owner};
+    const Extent extent{offset_of(page), pages * segment::page_size, owner, 0};
     if (!segment_.reserve(extent.offset, extent.bytes)) {
+        const int error = errno;
         give_back(extent.offset, owner);
-        return {};
+        return {0, 0, 0, error};
     }
     return extent;
 }
@@ -123,6 +125,15 @@ void Extents::give_back(std::uint64_t offset, std::uint32_t owner) {
         left -= std::uint64_t{1} << block;
     }
     tx.commit();
+}
+
+Extents::Free Extents::free() const noexcept {
+    Free found;
+    const std::uint64_t used = roots_.pages_used;
+    found.bytes = used < page_count_ ? (page_count_ - used) * segment::page_size : 0;
+    for (unsigned o = 0; o <= max_order; ++o)
+        if (roots_.free_heads[o] != 0) found.largest = segment::page_size << o;
+    return found;
 }
 
 std::uint64_t Extents::bytes_at(std::uint64_t offset) const noexcept {

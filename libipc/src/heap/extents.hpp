@@ -42,6 +42,7 @@ static_assert(sizeof(ExtentRootsRep) == segment::extent_roots_size);
 struct Extent {
     std::uint64_t offset = 0, bytes = 0;
     std::uint32_t owner = 0;
+    int error = 0;  // of an acquire() that failed: fallocate's errno, 0 when there is no free run so long
 };
 
 class Extents {
@@ -63,12 +64,16 @@ class Extents {
         tx::DomainLock lock(segment_, domain_, base::Deadline::never());
         walk([&](std::uint64_t page, PageState state, unsigned, std::uint64_t pages) {
             if (state == PageState::extent)
-                fn(Extent{offset_of(page), pages * segment::page_size, pages_[page].owner.get()});
+                fn(Extent{offset_of(page), pages * segment::page_size, pages_[page].owner.get(), 0});
         });
     }
     // One whole extent's size, 0 when no extent begins there. Unlocked: for the owner, who holds its own lock.
     std::uint64_t bytes_at(std::uint64_t offset) const noexcept;
 
+    struct Free {
+        std::uint64_t bytes = 0, largest = 0;  // the largest extent there is room for
+    };
+    Free free() const noexcept;  // unlocked: a hint
     std::uint64_t used_bytes() const noexcept { return roots_.pages_used.get() * segment::page_size; }
 
     // Checks the whole structure under its lock; fn(text) for each violation. Returns the number of extents.

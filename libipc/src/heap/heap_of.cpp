@@ -109,7 +109,7 @@ void Heap::reset(Tx& tx) {
 void Heap::make_body() {
     Extents extents(segment_);
     const Extent extent = extents.acquire(body_bytes, id_);
-    if (extent.offset == 0) throw OutOfMemory{body_bytes};
+    if (extent.offset == 0) throw OutOfMemory{body_bytes, extent.error};
     // Nobody can see this object yet: its identity says so. Everything is fresh (I3).
     BodyRep& body = *segment_.at<BodyRep>(extent.offset);
     Tx::init(body.header.next, 0);
@@ -139,7 +139,7 @@ void Heap::grow(std::uint64_t bytes) {
         ask = bytes + sizeof(ExtentHeader);
         extent = extents.acquire(ask, id_);
     }
-    if (extent.offset == 0) throw OutOfMemory{bytes};
+    if (extent.offset == 0) throw OutOfMemory{bytes, extent.error};
     ExtentHeader& fresh = header(extent.offset);
     Tx::init(fresh.bytes, extent.bytes);
     Tx tx(segment_, object_.domain);
@@ -185,6 +185,20 @@ void Heap::trim() {
         tx.commit();
         collect();
     }
+}
+
+void Heap::shrink() {
+    trim();
+    const std::uint64_t chunk = rep_.extents;
+    if (chunk == 0 || rep_.cursor != chunk + sizeof(ExtentHeader)) return;  // the last chunk is in use
+    Tx tx(segment_, object_.domain);
+    unlink(tx, rep_.extents, chunk);
+    link(tx, rep_.garbage, chunk);
+    tx.set(rep_.bytes, rep_.bytes - header(chunk).bytes);
+    tx.set(rep_.cursor, 0);
+    tx.set(rep_.end, 0);
+    tx.commit();
+    collect();
 }
 
 void Heap::reconcile() {

@@ -19,9 +19,11 @@ namespace muster::heap {
 struct NeedMemory {
     std::uint64_t bytes;
 };
-// ... and there is none.
+// ... and there is none: no free run of pages is long enough (error 0), or the system has no memory for it (fallocate's
+// errno).
 struct OutOfMemory {
     std::uint64_t bytes;
+    int error = 0;
 };
 
 inline constexpr std::uint64_t largest_class = 32 * 1024;
@@ -81,6 +83,9 @@ class Heap {
     void collect();                  // gives back what is garbage
     bool has_garbage() const noexcept { return rep_.garbage != 0; }
     void trim();                     // spare extents become garbage, and are collected
+    bool has_spare() const noexcept { return rep_.spare != 0; }
+    // A mutation failed after grow(): gives back what that added, as nobody uses it.
+    void shrink();
     // I6: an extent with our tag that is in none of our lists is given back.
     void reconcile();
     // The object is dead: everything goes back.

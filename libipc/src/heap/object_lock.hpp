@@ -44,12 +44,14 @@ class ObjectLock {
 };
 
 // Runs fn(Tx&, Heap&) as one mutation and commits it; its result is passed on. When it needs memory it is undone, the
-// heap grown, and it runs again: so it must not change anything but through the Tx. Throws OutOfMemory with nothing
-// changed. An exception of fn undoes the mutation.
+// heap grown, and it runs again: so it must not change anything but through the Tx. Where the realm has no more, the
+// object's own spare extents are given back once, as they may lie beside each other or be of the wrong size. Throws
+// OutOfMemory with nothing changed. An exception of fn undoes the mutation.
 template <typename Fn>
 auto mutate(ObjectLock& lock, Fn&& fn) {
     Heap heap = lock.heap();
     if (heap.has_garbage()) heap.collect();
+    bool trimmed = false;  // only once, or two large blocks could take turns for ever
     for (;;) {
         std::uint64_t missing = 0;
         try {
@@ -68,7 +70,16 @@ auto mutate(ObjectLock& lock, Fn&& fn) {
         } catch (const NeedMemory& need) {
             missing = need.bytes;
         }
-        heap.grow(missing);
+        try {
+            heap.grow(missing);
+        } catch (const OutOfMemory&) {
+            if (trimmed || !heap.has_spare()) {
+                heap.shrink();
+                throw;
+            }
+            heap.trim();
+            trimmed = true;
+        }
     }
 }
 

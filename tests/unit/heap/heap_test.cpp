@@ -302,3 +302,63 @@ TEST_CASE("verify finds what is wrong with a heap") {
     SECTION("an extent's size") { Tx::init(f.segment->at<heap::ExtentHeader>(rep.spare)->bytes, 4096); }
     CHECK(wrong() != "");
 }
+
+TEST_CASE("an object's spare extents do not stand in the way of what it needs") {
+    Fixture f;
+    // Spare extents of half the realm, none large enough for what comes next.
+    std::vector<std::uint64_t> blocks;
+    try {
+        for (;;) blocks.push_back(f.allocate(large));
+    } catch (const heap::OutOfMemory&) {
+    }
+    for (const std::uint64_t block : blocks) f.free(block, large);
+    const std::uint64_t half = f.bytes() / 2;
+    REQUIRE(half > 4 * large);
+    f.allocate(half);
+    CHECK(f.wrong() == "");
+}
+
+TEST_CASE("two large blocks in one mutation fit or fail, whatever is spare") {
+    Fixture f;
+    const std::uint64_t room = heap::Extents(*f.segment).free().largest;
+    const auto two = [&](std::uint64_t first, std::uint64_t second) {
+        ObjectLock lock(*f.segment, f.ref);
+        heap::mutate(lock, [&](Tx& tx, Heap& heap) {
+            heap.allocate(tx, first);
+            heap.allocate(tx, second);
+        });
+    };
+    for (const auto& [first, second] : {std::pair(room - 4096, room - 4096), std::pair(room - 4096, large),
+                                        std::pair(large, room - 4096), std::pair(room / 2, room)}) {
+        const std::uint64_t kept = f.allocate(room / 4);  // becomes spare
+        f.free(kept, room / 4);
+        const std::uint64_t live = f.live(), used = heap::Extents(*f.segment).used_bytes();
+        try {
+            two(first, second);
+        } catch (const heap::OutOfMemory& missing) {
+            CHECK((missing.bytes == first || missing.bytes == second));
+            CHECK(missing.error == 0);
+            CHECK(f.live() == live);
+            CHECK(heap::Extents(*f.segment).used_bytes() <= used);
+        }
+        CHECK(f.wrong() == "");
+        ObjectLock lock(*f.segment, f.ref);
+        heap::mutate(lock, [](Tx& tx, Heap& heap) { heap.reset(tx); });
+        lock.heap().trim();
+    }
+}
+
+TEST_CASE("a mutation that runs out of memory gives back what it had grown by") {
+    Fixture f;
+    const std::uint64_t used = heap::Extents(*f.segment).used_bytes(), bytes = f.bytes();
+    ObjectLock lock(*f.segment, f.ref);
+    CHECK_THROWS_AS(heap::mutate(lock,
+                                 [](Tx& tx, Heap& heap) {
+                                     heap.allocate(tx, large);
+                                     heap.allocate(tx, 30'000);
+                                     heap.allocate(tx, segment::minimum_capacity);
+                                 }),
+                    heap::OutOfMemory);
+    CHECK(lock.heap().bytes() == bytes);
+    CHECK(heap::Extents(*f.segment).used_bytes() == used);
+}
