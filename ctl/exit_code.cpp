@@ -5,6 +5,7 @@ namespace muster::ctl {
 int exit_code(Errc code) noexcept {
     switch (code) {
         case Errc::key_error:
+        case Errc::no_attribute:
         case Errc::index_error:
         case Errc::empty:
         case Errc::full:

@@ -14,6 +14,9 @@ void add_commands(Parser& parser, Context& context) {
     add_show(parser, context);
     add_dict(parser, context);
     add_list(parser, context);
+    add_set(parser, context);
+    add_counter(parser, context);
+    add_namespace(parser, context);
     add_queue(parser, context);
     add_lock(parser, context);
     add_erase(parser, context);

@@ -16,6 +16,19 @@ Value lock_value(const Lock& lock) {
             {"token", lock.token()}};
 }
 
+std::vector<std::pair<Value, Value>> items_of(Context& context, const std::string& kind, const std::string& name) {
+    std::vector<std::pair<Value, Value>> items;
+    if (kind == "dict") return existing<Dict<>>(context, kind, name).items();
+    if (kind == "counter") {
+        for (auto& [key, count] : existing<Counter<>>(context, kind, name).snapshot())
+            items.emplace_back(std::move(key), count);
+    } else {
+        for (auto& [key, value] : existing<Namespace>(context, kind, name).snapshot())
+            items.emplace_back(std::move(key), std::move(value));
+    }
+    return items;
+}
+
 int show(Context& context, const std::string& name) {
     const auto kind = context.manager().kind_of(name);
     if (!kind) throw_no_such_object("object", name);
@@ -24,16 +37,17 @@ int show(Context& context, const std::string& name) {
             context.out.line(context.out.styled(*kind + " '" + printable(name) + "', " + std::to_string(size),
                                                 Style::dim));
     };
-    if (*kind == "dict") {
-        const auto items = existing<Dict<>>(context, *kind, name).items();
+    if (*kind == "dict" || *kind == "counter" || *kind == "namespace") {
+        const auto items = items_of(context, *kind, name);
         if (context.json) return context.out.json(json_of(items)), exit_done;
         title(items.size());
         std::string lines;
         for (const auto& [key, value] : items) lines += to_json_text(key) + ": " + to_json_text(value) + "\n";
         write_all(STDOUT_FILENO, lines);
-    } else if (*kind == "list" || *kind == "queue") {
-        const auto values = *kind == "list" ? existing<List<>>(context, *kind, name).snapshot()
-                                            : existing<Queue<>>(context, *kind, name).snapshot();
+    } else if (*kind == "list" || *kind == "queue" || *kind == "set") {
+        const auto values = *kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
+                            : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
+                                             : existing<Queue<>>(context, *kind, name).snapshot();
         title(values.size());
         if (context.json) return context.out.json(Value(values)), exit_done;
         std::string lines;

@@ -65,3 +65,12 @@ TEST_CASE_METHOD(ExampleRun,
             CHECK(count_containing(lines, " got thing " + std::to_string(thing) + " of producer " +
                                               std::to_string(producer)) == 1);
 }
+
+TEST_CASE_METHOD(ExampleRun, "example namespace: attributes of several types, and no += is lost") {
+    example("namespace");
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[0] == "x = 15");
+    CHECK(lines[1] == "y = hello");
+    CHECK(lines[2] == "attributes: 8");
+    CHECK(lines[3].find("no such attribute: \"y\"") != std::string::npos);
+}

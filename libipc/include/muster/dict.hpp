@@ -51,7 +51,9 @@ class DictBase : public Handle {
     bool remove_last(Strings& key_and_value);
     enum class What { keys, values, items };
     void read_all(What what, Strings& out) const;  // items: key, value, key, value ...
+    // No such key; empty: there is nothing at all.
     [[noreturn]] void throw_absent(const char* operation, Bytes key) const;
+    [[noreturn]] void throw_overflow(const char* operation) const;
 };
 
 // A key, encoded and made canonical; without any copy for types that always are.

@@ -1,12 +1,15 @@
 // Everything a worker program needs.
 #pragma once
 
+#include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
 #include <muster/manager.hpp>
+#include <muster/namespace.hpp>
 #include <muster/process.hpp>
 #include <muster/queue.hpp>
+#include <muster/set.hpp>
 #include <muster/spawn.hpp>
 #include <muster/value.hpp>

@@ -16,17 +16,20 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
+#include <muster/namespace.hpp>
 #include <muster/queue.hpp>
+#include <muster/set.hpp>
 #include <muster/spawn.hpp>
 
 namespace muster {
 
 namespace detail {
-enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4 };
+enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22 };
 template <typename Handle>
 struct KindOf;
 template <typename K, typename V>
@@ -35,6 +38,12 @@ template <typename T>
 struct KindOf<List<T>> { static constexpr auto value = ObjectKind::list; };
 template <typename T>
 struct KindOf<Queue<T>> { static constexpr auto value = ObjectKind::queue; };
+template <typename T>
+struct KindOf<Set<T>> { static constexpr auto value = ObjectKind::set; };
+template <typename K>
+struct KindOf<Counter<K>> { static constexpr auto value = ObjectKind::counter; };
+template <>
+struct KindOf<Namespace> { static constexpr auto value = ObjectKind::name_space; };
 template <>
 struct KindOf<Lock> { static constexpr auto value = ObjectKind::lock; };
 
@@ -79,6 +88,17 @@ class Manager {
     Lock lock(std::string_view name) const { return Lock(open(name, detail::ObjectKind::lock, {})); }
     Lock lock() const { return Lock(make(detail::ObjectKind::lock, {})); }
 
+    template <typename T = Value>
+    Set<T> set(std::string_view name) const { return Set<T>(open(name, detail::ObjectKind::set, {})); }
+    template <typename T = Value>
+    Set<T> set() const { return Set<T>(make(detail::ObjectKind::set, {})); }
+    template <typename K = Value>
+    Counter<K> counter(std::string_view name) const { return Counter<K>(open(name, detail::ObjectKind::counter, {})); }
+    template <typename K = Value>
+    Counter<K> counter() const { return Counter<K>(make(detail::ObjectKind::counter, {})); }
+    Namespace ns(std::string_view name) const { return Namespace(open(name, detail::ObjectKind::name_space, {})); }
+    Namespace ns() const { return Namespace(make(detail::ObjectKind::name_space, {})); }
+
     // Only if it is there: manager.find<muster::Dict<std::string, int>>("totals"). Throws wrong_kind.
     template <typename Handle>
     std::optional<Handle> find(std::string_view name) const {
@@ -86,7 +106,7 @@ class Manager {
         if (!state) return {};
         return Handle(std::move(state));
     }
-    // "dict", "list", "queue", "lock"; none: there is no object of that name.
+    // "dict", "list", "queue", "lock", "set", "counter", "namespace"; none: there is no object of that name.
     std::optional<std::string> kind_of(std::string_view name) const;
     std::vector<std::string> names() const;
     // The named object is gone for everybody; handles to it throw `destroyed`. False: there was none.

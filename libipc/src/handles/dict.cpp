@@ -102,7 +102,12 @@ void DictBase::read_all(What what, Strings& out) const {
 }
 
 void DictBase::throw_absent(const char* operation, Bytes key) const {
-    throw Error(Errc::key_error, operation, state_->subject(), key.empty() ? "the dict is empty" : key_text(key));
+    throw Error(state_->kind == heap::Kind::name_space ? Errc::no_attribute : Errc::key_error, operation, state_->subject(),
+                key.empty() ? "the " + std::string(kind_text(state_->kind)) + " is empty" : key_text(key));
+}
+
+void DictBase::throw_overflow(const char* operation) const {
+    throw Error(Errc::value_error, operation, state_->subject(), "the count would not fit 64 bits");
 }
 
 }  // namespace muster::detail

@@ -19,7 +19,10 @@ heap::Kind to_kind(ObjectKind kind) noexcept { return static_cast<heap::Kind>(ki
 static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind::dict) &&
               static_cast<int>(ObjectKind::list) == static_cast<int>(heap::Kind::list) &&
               static_cast<int>(ObjectKind::queue) == static_cast<int>(heap::Kind::queue) &&
-              static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock));
+              static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock) &&
+              static_cast<int>(ObjectKind::set) == static_cast<int>(heap::Kind::set) &&
+              static_cast<int>(ObjectKind::name_space) == static_cast<int>(heap::Kind::name_space) &&
+              static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter));
 
 containers::Directory::Init initializer(heap::Kind kind, const QueueOptions& options) {
     if (kind != heap::Kind::queue) return {};

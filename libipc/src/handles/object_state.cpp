@@ -10,6 +10,9 @@ std::string_view kind_text(heap::Kind kind) noexcept {
         case heap::Kind::list: return "list";
         case heap::Kind::queue: return "queue";
         case heap::Kind::lock: return "lock";
+        case heap::Kind::set: return "set";
+        case heap::Kind::name_space: return "namespace";
+        case heap::Kind::counter: return "counter";
         case heap::Kind::none: break;
     }
     return "object";

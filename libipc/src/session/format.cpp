@@ -19,6 +19,9 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::list: return "list";
         case Kind::queue: return "queue";
         case Kind::lock: return "lock";
+        case Kind::set: return "set";
+        case Kind::name_space: return "namespace";
+        case Kind::counter: return "counter";
         case Kind::none: break;
     }
     return "unknown";
@@ -28,7 +31,10 @@ std::string_view kind_name(Kind kind) noexcept {
 std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind kind) {
     const heap::ObjectRep& object = heap::object_at(segment, ref.id);
     switch (kind) {
-        case Kind::dict: return heap::root_of<containers::TableRep>(object).size;
+        case Kind::dict:
+        case Kind::set:
+        case Kind::name_space:
+        case Kind::counter: return heap::root_of<containers::TableRep>(object).size;
         case Kind::list: return heap::root_of<containers::SequenceRep>(object).size;
         case Kind::queue: {
             const auto& root = heap::root_of<containers::QueueRep>(object);
@@ -50,7 +56,7 @@ void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind ki
         lock.heap().verify([&](const char* text) { violation("I6", text); });
     }
     const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
-    if (kind == Kind::dict) containers::Table(segment, ref).verify(structure);
+    if (heap::is_table(kind)) containers::Table(segment, ref).verify(structure);
     if (kind == Kind::list) containers::Sequence(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
 }
