@@ -3,9 +3,9 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <functional>
-#include <thread>
+
+#include "support/eventually.hpp"
 
 namespace muster::test {
 
@@ -26,17 +26,6 @@ class Child {
     pid_t pid_;
     bool joined_ = false;
 };
-
-// Polls until `holds` does, for at most `patience` (a watchdog, not a measure).
-template <typename Condition>
-bool eventually(Condition&& holds, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() >= until) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-}
 
 // A word that parent and children see.
 template <typename T>

@@ -51,12 +51,14 @@ std::vector<std::string> with_environment(const std::vector<std::string>& entrie
     return result;
 }
 
-pid_t spawn(std::vector<std::string> argv, const std::vector<std::string>& entries, int out, int err) {
+pid_t spawn(std::vector<std::string> argv, const std::vector<std::string>& entries, int out, int err,
+            int third = -1) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, err, 2);
+    if (third >= 0) posix_spawn_file_actions_adddup2(&actions, third, 3);
     auto environment = with_environment(entries);
     pid_t pid = -1;
     const int error = ::posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(),
@@ -79,15 +81,6 @@ int wait_for(pid_t pid, std::chrono::milliseconds patience) {
 }
 
 }  // namespace
-
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    for (auto pause = std::chrono::microseconds(200);; pause = std::min(pause * 2, std::chrono::microseconds(20'000))) {
-        if (condition()) return true;
-        if (std::chrono::steady_clock::now() >= end) return condition();
-        std::this_thread::sleep_for(pause);
-    }
-}
 
 std::string program(const std::string& name) {
     if (const char* folder = std::getenv("MUSTER_BIN")) return std::string(folder) + "/" + name;
@@ -124,13 +117,13 @@ Daemon::Daemon(std::vector<std::string> arguments) {
         has_mode = has_mode || argument == "--user" || argument == "--system" || argument == "--private";
     std::vector<std::string> argv{program("musterd"), "--address", address()};
     if (!has_mode) argv.push_back("--private");
+    argv.insert(argv.end(), {"--ready-fd", "3"});
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     const UniqueFd err(::open((directory_ / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    keeper_ = spawn(argv, {}, err.get(), err.get());
-    const std::string ready = "musterd: ready on " + address() + "\n";
-    const bool came_up = eventually([&] {
-        return log().find(ready) != std::string::npos || process_state(keeper_) == 'Z';
-    });
+    const std::string ready = directory_ / "ready";
+    const UniqueFd ready_file(::open(ready.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    keeper_ = spawn(argv, {}, err.get(), err.get(), ready_file.get());
+    const bool came_up = eventually([&] { return slurp(ready) == "ready\n" || process_state(keeper_) == 'Z'; });
     if (came_up && process_state(keeper_) != 'Z') return;
     const std::string said = log();
     kill();
@@ -146,7 +139,7 @@ Daemon::~Daemon() {
     CHECK_FALSE(fs::exists(socket_path()));
 }
 
-pid_t Daemon::service() const {
+pid_t Daemon::find_service() const {
     for (const pid_t pid : children_of(keeper_)) {
         const std::string command = slurp("/proc/" + std::to_string(pid) + "/cmdline");
         if (command.find("--service-fd") != std::string::npos && process_state(pid) != 'Z') return pid;
@@ -154,14 +147,20 @@ pid_t Daemon::service() const {
     return 0;
 }
 
+pid_t Daemon::service() const {
+    pid_t found = 0;
+    if (!eventually([&] { return (found = find_service()) != 0; }))
+        throw std::runtime_error("musterd has no service; it said: " + log());
+    return found;
+}
+
 std::string Daemon::log() const { return slurp(directory_ / "log"); }
 
 void Daemon::kill_service() const {
     const pid_t before = service();
-    REQUIRE(before > 0);
     ::kill(before, SIGKILL);
     REQUIRE(eventually([&] {
-        const pid_t now = service();
+        const pid_t now = find_service();
         return now > 0 && now != before;
     }));
 }

@@ -6,15 +6,12 @@
 
 #include <sys/types.h>
 
-#include <chrono>
-#include <functional>
 #include <string>
 #include <vector>
 
-namespace muster::test {
+#include "support/eventually.hpp"
 
-// Polls until `condition` holds; false when `patience` ran out first.
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience = std::chrono::seconds(20));
+namespace muster::test {
 
 // $MUSTER_BIN/NAME.
 std::string program(const std::string& name);
@@ -52,7 +49,7 @@ class Daemon {
     std::string socket_path() const { return directory_ / "muster.sock"; }
     const TempDirectory& directory() const noexcept { return directory_; }
     pid_t keeper() const noexcept { return keeper_; }
-    pid_t service() const;        // its present service, 0 while there is none
+    pid_t service() const;        // its present service; waits while there is none, throws when none comes
     std::string log() const;      // what it wrote to stderr so far
 
     void kill_service() const;    // SIGKILL; returns when another one is there
@@ -63,6 +60,8 @@ class Daemon {
     Ran ctl(std::vector<std::string> arguments) const;
 
   private:
+    pid_t find_service() const;  // 0 while there is none
+
     TempDirectory directory_;
     pid_t keeper_ = -1;
 };
