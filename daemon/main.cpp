@@ -91,6 +91,7 @@ int run_keeper(const Arguments& arguments) {
                                               ": it is not open: open it before musterd is started");
     keeper::Options options;
     options.address = listening->address;
+    options.quiet = config.log_level == "warning" || config.log_level == "error";
     options.service_arguments = {"--service-config", service::to_argument(config)};
     if (arguments.owner > 0) options.owner_pid = arguments.owner;
     options.ready_fd = arguments.ready_fd;

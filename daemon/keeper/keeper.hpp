@@ -24,6 +24,7 @@ namespace muster::keeper {
 
 struct Options {
     std::string address;  // as printed: "musterd: ready on ADDRESS", once, to stderr, at the first Ready
+    bool quiet = false;   // only what goes wrong is logged: not that it is ready, nor that it stops
 
     // The service is started as: program --service-fd N service_arguments...  With descriptor N comes its end of the
     // link; std streams: /dev/null and the keeper's stdout and stderr. It leads a session of its own, and it dies

@@ -246,7 +246,7 @@ void Keeper::Loop::on_deadlines() {
 
 void Keeper::Loop::begin_stop(const char* why) {
     if (phase_ != Phase::serving) return;
-    log_line(std::string("stopping: ") + why);
+    if (!options_.quiet) log_line(std::string("stopping: ") + why);
     notifier_.send("STOPPING=1\nSTATUS=Stopping the workers");
     if (!service_.alive() || service_.link() == nullptr || link_end_deadline_) {
         terminate();

@@ -154,7 +154,7 @@ void Keeper::Loop::handle(link::Ready&) {
     notifier_.send(was_ready_ ? "STATUS=Serving" : "READY=1\nSTATUS=Serving");
     if (was_ready_) return;
     was_ready_ = true;
-    log_line("ready on " + options_.address);
+    if (!options_.quiet) log_line("ready on " + options_.address);
     if (ready_) {
         [[maybe_unused]] const auto written = ::write(ready_.get(), "ready\n", 6);
         ready_.reset();
