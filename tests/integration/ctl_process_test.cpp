@@ -219,3 +219,19 @@ TEST_CASE("run --count starts so many, each with a name of its own; stop --all e
     CHECK(stopped.size() == 50);
     for (const auto& process : stopped) CHECK(process["signal"] == SIGTERM);
 }
+
+TEST_CASE("the name given to run --count selects every one of them") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    REQUIRE(ctl("run", "--name", "many", "--count", "3", "--", "sleep", "1000").code == 0);
+    REQUIRE(ctl("run", "--name", "many-more", "--", "sleep", "1000").code == 0);
+    CHECK(ctl("ps", "many", "--json").json().size() == 3);
+    CHECK(only(ctl("stop", "many-2", "--json").json())["name"] == "many-2");
+    daemon.kill_service();  // the next one knows who belongs together
+    CHECK(ctl("ps", "many", "--json").json().size() == 2);
+    const json stopped = ctl("stop", "many", "--json").json();
+    CHECK(stopped.size() == 2);
+    for (const auto& process : stopped) CHECK(process["signal"] == SIGTERM);
+    CHECK(ctl("wait", "many", "--json").json().size() == 3);
+    CHECK(only(ctl("ps", "--json").json())["name"] == "many-more");
+}

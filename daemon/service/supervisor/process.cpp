@@ -26,6 +26,7 @@ std::string to_note(const Process& process, const Instant& now) {
     json note = {{"name", process.name},   {"uid", process.uid},
                  {"argv", process.argv},   {"stop_signal", process.stop_signal},
                  {"grace", process.grace}, {"discard", process.discard}};
+    if (!process.group.empty()) note["group"] = process.group;
     if (process.stopping) {
         const std::chrono::duration<double> left = process.stopping->deadline - now.steady;
         note["stop"] = {{"deadline", now.wall + left.count()}, {"killed", process.stopping->killed}};
@@ -38,6 +39,7 @@ void from_note(Process& process, const std::string& text, const Instant& now) {
     if (!note.is_object()) return;
     try {
         process.name = note.value("name", process.name);
+        process.group = note.value("group", process.group);
         process.uid = note.value("uid", process.uid);
         process.argv = note.value("argv", process.argv);
         process.stop_signal = note.value("stop_signal", process.stop_signal);

@@ -50,6 +50,7 @@ struct Stopping {
 struct Process {
     std::uint64_t id = 0;
     std::string name;
+    std::string group;              // of those started together as NAME-1 to NAME-N: NAME; else empty
     Kind kind = Kind::spawned;
     State state = State::starting;
     uid_t uid = 0;                  // who may act on it

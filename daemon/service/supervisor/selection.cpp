@@ -25,7 +25,7 @@ bool equals(std::string_view digits, Number value) {
 bool matches(const Process& process, std::string_view selection) {
     if (selection.starts_with('#')) return equals(selection.substr(1), process.id);
     if (all_digits(selection)) return process.pid != 0 && equals(selection, process.pid);
-    return process.name == selection;
+    return process.name == selection || (!process.group.empty() && process.group == selection);
 }
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }

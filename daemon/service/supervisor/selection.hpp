@@ -1,6 +1,7 @@
 // Which processes a client means, and which it may mean.
 //
-// A selection is "#N" (the id), all digits (a pid) or a name, which several processes may share.
+// A selection is "#N" (the id), all digits (a pid) or a name, which several processes may share; the name that several
+// were started together under (NAME of NAME-1 to NAME-N) selects all of them.
 #pragma once
 
 #include <sys/types.h>

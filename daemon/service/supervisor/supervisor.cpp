@@ -66,6 +66,7 @@ void Supervisor::spawn(const Launch& launch, Answer answer) {
         auto process = std::make_shared<Process>();
         process->id = next_id_ + i;
         process->name = launch.count == 1 ? launch.name : launch.name + "-" + std::to_string(i + 1);
+        if (launch.count > 1) process->group = launch.name;
         process->uid = launch.uid;
         process->ppid = options_.keeper_pid;
         process->argv = launch.spec.argv;

@@ -53,6 +53,22 @@ TEST_CASE("a selection is a name, an id or a pid") {
     CHECK(ids(select_quietly(all, "W", 7, Choose::all)).empty());
 }
 
+TEST_CASE("the name that several were started together under selects all of them") {
+    Table all = table();
+    all.at(1)->name = "many-1";
+    all.at(2)->name = "many-2";
+    all.at(3)->name = "many-3";
+    for (const std::uint64_t id : {1, 2, 3}) all.at(id)->group = "many";
+    all.at(4)->name = "many-4";  // started alone under that name
+    CHECK(ids(select_quietly(all, "many", 0, Choose::all)) == Ids{1, 2, 3});
+    CHECK(ids(select_quietly(all, "many", 0, Choose::live_or_ended)) == Ids{2, 3});
+    CHECK(ids(select_quietly(all, "many", 7, Choose::all)) == Ids{1, 2});
+    CHECK(ids(select_quietly(all, "many-2", 0, Choose::all)) == Ids{2});
+    all.at(5)->name = "many";  // and one that has the name itself
+    CHECK(ids(select_quietly(all, "many", 7, Choose::all)) == Ids{1, 2, 5});
+    CHECK(ids(select_quietly(all, "", 7, Choose::all)).empty());
+}
+
 TEST_CASE("names that would make a selection ambiguous are refused") {
     for (const char* name : {"w", "worker-1", "a b", "1a", "-x", "\xc3\xa9"}) CHECK_NOTHROW(check_name(name, "name"));
     for (const std::string& name : {std::string(), std::string("#1")}) CHECK_THROWS_AS(check_name(name, "name"), CallError);
