@@ -26,7 +26,10 @@ void Audit::block(std::uint64_t offset, std::uint64_t size, const char* what) {
         inside = at >= head && bytes <= extent->bytes && at <= extent->bytes - bytes && (!large || at == head);
         if (large) bytes = extent->bytes;
     }
-    if (!inside) return violation_(std::string(what) + " outside the object's extents");
+    if (!inside) {
+        if (++outside_ > 100) throw segment::Damage{"far more blocks outside the object's extents"};
+        return violation_(std::string(what) + " outside the object's extents");
+    }
     blocks_.push_back({offset, large ? bytes - sizeof(heap::ExtentHeader) : bytes});
     live_ += bytes;
     if (live_ > owned_) throw segment::Damage{"more blocks than memory: something is reached twice"};

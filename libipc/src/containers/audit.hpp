@@ -30,6 +30,7 @@ class Audit {
     std::uint64_t body_;
     std::vector<Span> extents_, blocks_;  // extents_ by address
     std::uint64_t live_ = 0, owned_ = 0;
+    unsigned outside_ = 0;
 };
 
 }  // namespace muster::containers

@@ -45,7 +45,7 @@ class Directory::Guard {
 
   private:
     static base::Deadline patience_of(const Directory& directory) noexcept {
-        return directory.patience_ ? base::Deadline::after(*directory.patience_) : base::Deadline::never();
+        return directory.patience_ ? base::Deadline::after(*directory.patience_) : directory.segment_.lock_deadline();
     }
     tx::DomainLock lock_;
 };
@@ -111,9 +111,11 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
     const std::uint32_t next_free = fresh ? 0 : object.next.get();
     {
         // Holders of stale handles take this lock for a moment, to find that their object is gone.
-        tx::DomainLock lock(segment_, object.domain, base::Deadline::never());
+        tx::DomainLock lock(segment_, object.domain, segment_.lock_deadline());
         tx::reconciled(object.domain);
-        const std::uint32_t generation = Ident::unpack(object.ident).generation + 1;
+        const Ident before = Ident::unpack(object.ident);
+        if (before.life == heap::Life::live && !fresh) throw segment::Damage{"directory: a live object in the free list"};
+        const std::uint32_t generation = before.generation + 1;
         static constexpr std::byte zeros[sizeof(ObjectRep::root)]{};
         Tx::init_bytes(object.root.data(), zeros, sizeof zeros);
         if (has_heap(kind)) {
@@ -216,6 +218,7 @@ void Directory::doom(std::uint32_t id) {
 // Takes the first doomed object apart. False: a live process is inside it; later.
 bool Directory::finish(std::uint32_t id) {
     ObjectRep& object = heap::object_at(segment_, id);
+    if ((object.flags & heap::flag_doomed) == 0) throw segment::Damage{"directory: doomed list"};
     try {
         tx::DomainLock lock(segment_, object.domain, base::Deadline::after(object_patience));
         const Ident ident = Ident::unpack(object.ident);

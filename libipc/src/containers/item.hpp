@@ -40,7 +40,9 @@ inline Located locate(const segment::Segment& segment, std::uint64_t word) {
     const std::uint64_t block = block_of(word), length = word >> 48;
     if (block == 0) throw segment::Damage{"item: no block"};
     if (length != long_length) return {block, length};
-    return {block + 8, segment.at<tx::Cell<std::uint64_t>>(block)->get()};
+    const std::uint64_t size = segment.block<tx::Cell<std::uint64_t>>(block)->get();
+    (void)segment.bytes(block + 8, size);  // before anybody makes room for it
+    return {block + 8, size};
 }
 inline void copy_out(const segment::Segment& segment, std::uint64_t word, Located located, std::byte* to) {
     if (located.length == 0) return;  // `to` may be null
@@ -48,7 +50,7 @@ inline void copy_out(const segment::Segment& segment, std::uint64_t word, Locate
         const std::uint64_t bytes = word >> 8;
         std::memcpy(to, &bytes, located.length);
     } else {
-        segment::copy_out(to, segment.at<std::uint64_t>(located.offset, (located.length + 7) / 8), located.length);
+        segment::copy_out(to, segment.bytes(located.offset, located.length), located.length);
     }
 }
 
@@ -70,9 +72,9 @@ inline std::uint64_t store(const segment::Segment& segment, heap::Heap::Run& run
     if (size <= inline_limit) return make_inline(bytes);
     const bool is_long = size >= long_length;
     const std::uint64_t block = run.allocate(is_long ? size + 8 : size);
-    if (is_long) tx::Tx::init(*segment.at<tx::Cell<std::uint64_t>>(block), size);
+    if (is_long) tx::Tx::init(*segment.block<tx::Cell<std::uint64_t>>(block), size);
     const std::uint64_t at = is_long ? block + 8 : block;
-    tx::Tx::init_bytes(segment.at<std::uint64_t>(at, (size + 7) / 8), bytes.data(), size);
+    tx::Tx::init_bytes(segment.bytes(at, size), bytes.data(), size);
     return block | (is_long ? long_length : size) << 48;
 }
 // Log entries: none when inline; 3; at most 8 for one over 32 KiB.

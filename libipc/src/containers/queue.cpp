@@ -5,7 +5,7 @@
 namespace muster::containers {
 
 Queue::Record Queue::record_at(std::uint64_t position) const {
-    const std::uint64_t word = segment::load_word(segment_.at<std::uint64_t>(position));
+    const std::uint64_t word = segment::load_word(segment_.block<std::uint64_t>(position));
     Record record;
     record.size = word & ~external;
     if ((word & external) == 0) {
@@ -13,10 +13,10 @@ Queue::Record Queue::record_at(std::uint64_t position) const {
         record.bytes = position + 8;
         record.end = position + 8 + padded(record.size);
     } else {
-        record.block = record.bytes = segment::load_word(segment_.at<std::uint64_t>(position + 8));
+        record.block = record.bytes = segment::load_word(segment_.block<std::uint64_t>(position + 8));
         record.end = position + 16;
     }
-    (void)segment_.at<std::byte>(record.bytes, record.size);
+    (void)segment_.bytes(record.bytes, record.size);
     return record;
 }
 
@@ -67,12 +67,12 @@ void Queue::append(Tx& tx, heap::Heap& heap, Bytes item) {
     std::uint64_t block = 0;
     if (size > inline_limit) {
         block = heap.allocate(tx, size);
-        Tx::init_bytes(segment_.base() + block, item.data(), size);
+        Tx::init_bytes(segment_.bytes(block, size), item.data(), size);
     }
     const std::uint64_t last = root.tail_chunk;
     if (last == 0 || last + chunk(last).size - root.tail < need) add_chunk(tx, heap, need);
     // Nobody's memory until the tail has moved over it (I3): after a death here it still is.
-    std::byte* at = segment_.base() + root.tail;
+    std::byte* at = segment_.bytes(root.tail, need);
     if (block == 0) {
         segment::store_word(at, size);
         Tx::init_bytes(at + 8, item.data(), size);
@@ -160,13 +160,15 @@ void Queue::for_each(const std::function<void(std::uint64_t)>& begin, const std:
     const QueueRep& root = rep();
     begin(root.puts - root.gets);
     std::uint64_t at = root.head_chunk, position = root.head;
+    Bound bound(segment_);
     for (std::uint64_t left = root.puts - root.gets; left != 0; --left) {
         if (at != root.tail_chunk && position == chunk(at).end) {
             at = chunk(at).next;
             position = at + sizeof(ChunkRep);
         }
         const Record record = record_at(position);
-        each({segment_.at<std::byte>(record.bytes, record.size), static_cast<std::size_t>(record.size)});
+        bound.add(record);
+        each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
         position = record.end;
     }
 }
@@ -174,27 +176,30 @@ void Queue::for_each(const std::function<void(std::uint64_t)>& begin, const std:
 void Queue::verify(const std::function<void(std::string)>& violation) const {
     ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
     const heap::Heap heap = lock.heap();
+    const heap::Heap::Owned owned(heap);
     const heap::Extents extents(segment_);
     const QueueRep& root = rep();
     std::uint64_t live = 0, items = 0, last = 0;
     const auto count_block = [&](std::uint64_t block, std::uint64_t size) {
-        if (!heap.owns(block, size)) violation("block outside the queue's extents");
-        live += size <= heap::largest_class ? heap::Heap::usable(size)
-                                            : extents.bytes_at(block - sizeof(heap::ExtentHeader));
+        const std::uint64_t bytes = size <= heap::largest_class ? heap::Heap::usable(size)
+                                                                : extents.bytes_at(block - sizeof(heap::ExtentHeader));
+        live += bytes;
+        return bytes != 0 && owned.holds(block, size);
     };
     const std::uint64_t size = root.puts - root.gets;
     for (std::uint64_t at = root.head_chunk; at != 0; at = at == root.tail_chunk ? 0 : chunk(at).next.get()) {
         const ChunkRep& here = chunk(at);
-        if (live > heap.bytes()) return violation("chunks form an endless list");
-        count_block(at, here.size);
+        if (live > segment_.capacity()) return violation("chunks form an endless list");
+        if (!count_block(at, here.size)) return violation("block outside the queue's extents");
         last = at;
         const std::uint64_t end = at == root.tail_chunk ? root.tail.get() : here.end.get();
         std::uint64_t position = at == root.head_chunk ? root.head.get() : at + sizeof(ChunkRep);
-        if (position < at + sizeof(ChunkRep) || end < position || end > at + here.size)
+        if (position < at + sizeof(ChunkRep) || end < position || end - at > here.size)
             return violation("cursor outside its chunk");
         while (position < end) {
             const Record record = record_at(position);
-            if (record.block != 0) count_block(record.block, record.size);
+            if (record.block != 0 && !count_block(record.block, record.size))
+                return violation("block outside the queue's extents");
             if (++items > size) return violation("more items than counted");
             position = record.end;
         }

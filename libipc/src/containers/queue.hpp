@@ -68,7 +68,7 @@ class Queue {
         ObjectLock lock(segment_, ref_);
         if (rep().puts == rep().gets) return closed_flag() ? Result::closed : Result::empty;
         const Record record = record_at(head_position());
-        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.at<std::byte>(record.bytes, record.size),
+        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.bytes(record.bytes, record.size),
                           static_cast<std::size_t>(record.size));
         take(lock, record);
         return Result::ok;
@@ -97,7 +97,7 @@ class Queue {
         ObjectLock lock(segment_, ref_);
         if (rep().puts == rep().gets) return Result::empty;
         const Record record = record_at(head_position());
-        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.at<std::byte>(record.bytes, record.size),
+        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.bytes(record.bytes, record.size),
                           static_cast<std::size_t>(record.size));
         return Result::ok;
     }
@@ -132,10 +132,23 @@ class Queue {
     static std::uint64_t record_size(std::uint64_t item) noexcept { return 8 + (item <= inline_limit ? padded(item) : 8); }
 
     QueueRep& rep() const noexcept { return heap::root_of<QueueRep>(object_); }
-    ChunkRep& chunk(std::uint64_t at) const { return *segment_.at<ChunkRep>(at); }
+    ChunkRep& chunk(std::uint64_t at) const { return *segment_.block<ChunkRep>(at); }
     bool closed_flag() const noexcept { return (rep().flags & flag_closed) != 0; }
     Record record_at(std::uint64_t position) const;
     std::uint64_t head_position() const;
+    // Items and bytes that a walk has seen: a sound queue has no more than its memory holds.
+    class Bound {
+      public:
+        explicit Bound(const Segment& segment) noexcept : left_(segment.capacity()) {}
+        void add(const Record& record) {
+            const std::uint64_t bytes = record.size + 8;
+            if (bytes > left_) throw segment::Damage{"queue: more items than memory"};
+            left_ -= bytes;
+        }
+
+      private:
+        std::uint64_t left_;
+    };
     void take(ObjectLock& lock, const Record& record);
     void append(Tx& tx, heap::Heap& heap, Bytes item);
     std::uint64_t read_validated(std::uint64_t (*look)(const QueueRep&)) const;

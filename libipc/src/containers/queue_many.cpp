@@ -51,6 +51,7 @@ Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out) {
     } freed[most_freed];
     std::size_t count = 0, frees = 0;
     std::uint64_t at = root.head_chunk, position = root.head;
+    Bound bound(segment_);
     // All copies come before the first change (I4).
     while (count < std::min<std::uint64_t>(size, most) && frees + 2 <= most_freed) {
         if (at != root.tail_chunk && position == chunk(at).end) {
@@ -59,8 +60,9 @@ Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out) {
             position = at + sizeof(ChunkRep);
         }
         const Record record = record_at(position);
-        segment::copy_out(out.add(static_cast<std::size_t>(record.size)),
-                          segment_.at<std::byte>(record.bytes, record.size), static_cast<std::size_t>(record.size));
+        bound.add(record);
+        segment::copy_out(out.add(static_cast<std::size_t>(record.size)), segment_.bytes(record.bytes, record.size),
+                          static_cast<std::size_t>(record.size));
         if (record.block != 0) freed[frees++] = {record.block, record.size};
         position = record.end;
         ++count;

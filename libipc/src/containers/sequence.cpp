@@ -54,10 +54,10 @@ bool Sequence::get(std::uint64_t index, Buffer& out) const {
     return found;
 }
 
-// Of [from, to) as many as stay within `most_bytes`, but one at least. With a sequence number: gives up (Damage)
-// as soon as it is out of date.
-void Sequence::copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes,
-                    std::optional<std::uint64_t> sequence, Strings& out) const {
+// Of [from, to) as many as stay within `most_bytes`, but one at least; returns their bytes. With a sequence number:
+// gives up (Damage) as soon as it is out of date.
+std::uint64_t Sequence::copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes,
+                             std::optional<std::uint64_t> sequence, Strings& out) const {
     out.clear();
     check_alive();
     const Tree items = tree();
@@ -75,10 +75,11 @@ void Sequence::copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_byt
             const std::uint64_t word = items.slot(place);
             const item::Located located = item::locate(segment_, word);
             if (located.length > item::trusted_length) check();
+            if ((bytes += located.length) > segment_.capacity()) throw segment::Damage{"list: more bytes than there are"};
             item::copy_out(segment_, word, located, out.add(located.length));
-            bytes += located.length;
         }
     }
+    return bytes;
 }
 
 void Sequence::read(std::uint64_t from, std::uint64_t to, Strings& out) const {
@@ -100,10 +101,11 @@ std::optional<std::uint64_t> Sequence::find(std::uint64_t from, std::uint64_t to
     for (int i = 0; i < tries_of_long_reads; ++i) {
         const std::uint64_t sequence = version();
         bool overtaken = sequence % 2 != 0;
+        std::uint64_t bytes = 0;
         for (std::uint64_t at = from; !overtaken; at += chunk.size()) {
             const std::uint64_t end = at < to ? at + std::min(to - at, chunk_items) : to;
             try {
-                copy(at, end, chunk_bytes, sequence, chunk);
+                bytes += copy(at, end, chunk_bytes, sequence, chunk);
                 overtaken = !tx::unchanged_since(object_.domain, sequence);
             } catch (const segment::Damage&) {
                 if (tx::unchanged_since(object_.domain, sequence)) throw;
@@ -111,6 +113,7 @@ std::optional<std::uint64_t> Sequence::find(std::uint64_t from, std::uint64_t to
             }
             if (overtaken) break;
             if (chunk.size() == 0) return {};
+            if (bytes > segment_.capacity()) throw segment::Damage{"list: more bytes than there are"};
             if (const auto found = first(at)) return found;
         }
     }
@@ -153,7 +156,7 @@ bool Sequence::set(ObjectLock& lock, std::uint64_t index, Bytes value) {
                           heap::class_of(size) == heap::class_of(located.length);
     heap::mutate(lock, [&](Tx& tx, Heap& heap) {
         if (in_place) {
-            tx.write(segment_.at<std::uint64_t>(located.offset, (size + 7) / 8), value.data(), size);
+            tx.write(segment_.bytes(located.offset, size), value.data(), size);
             if (size != located.length) tx.set(slot, item::block_of(old) | size << 48);
             return;
         }

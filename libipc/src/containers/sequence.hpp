@@ -42,7 +42,8 @@ class Sequence {
   public:
     Sequence(const Segment& segment, heap::ObjectRef ref);
 
-    ObjectLock lock(base::Deadline deadline = base::Deadline::never()) const { return {segment_, ref_, deadline}; }
+    ObjectLock lock() const { return {segment_, ref_}; }
+    ObjectLock lock(base::Deadline deadline) const { return {segment_, ref_, deadline}; }
 
     // --- reading ---
     std::uint64_t size() const;
@@ -80,10 +81,15 @@ class Sequence {
 
   private:
     Tree tree() const noexcept { return {segment_, rep_.main}; }
-    std::uint64_t total() const noexcept { return rep_.size + rep_.surplus; }
+    // Of the list and behind it: each is a word in a leaf, so there is an end to them.
+    std::uint64_t total() const {
+        const std::uint64_t size = rep_.size, surplus = rep_.surplus, most = segment_.capacity() / sizeof(std::uint64_t);
+        if (__builtin_expect(size > most || surplus > most, false)) throw segment::Damage{"list: size"};
+        return size + surplus;
+    }
     void check_alive() const;
-    void copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes, std::optional<std::uint64_t> sequence,
-              Strings& out) const;
+    std::uint64_t copy(std::uint64_t from, std::uint64_t to, std::uint64_t most_bytes,
+                       std::optional<std::uint64_t> sequence, Strings& out) const;
     void tidy(ObjectLock& lock) {
         if (__builtin_expect(rep_.surplus != 0 || rep_.spare.root != 0, false)) finish_pending(lock);
     }

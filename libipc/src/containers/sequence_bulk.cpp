@@ -17,10 +17,16 @@ constexpr std::uint64_t free_entries = 10;
 }  // namespace
 
 void Sequence::finish_pending(ObjectLock& lock) {
+    const std::uint64_t most_steps = segment_.capacity() / sizeof(LeafRep);
+    std::uint64_t steps = 0;
+    const auto step = [&] {  // each drops a leaf, or a few hundred items
+        if (++steps > most_steps) throw segment::Damage{"list: endless tree"};
+    };
     while (rep_.spare.root != 0)
         heap::mutate(lock, [&](Tx& tx, Heap& heap) {
             TreeEdit edit(segment_, rep_.spare, tx, heap);
             do {
+                step();
                 edit.drop_last_leaf();
                 edit.finish();
             } while (rep_.spare.root != 0 && tx.entries_left() >= TreeEdit::drop_entries);
@@ -28,6 +34,7 @@ void Sequence::finish_pending(ObjectLock& lock) {
     while (rep_.surplus != 0)
         heap::mutate(lock, [&](Tx& tx, Heap& heap) {
             TreeEdit edit(segment_, rep_.main, tx, heap);
+            step();
             const std::uint64_t all = total();
             Place last = edit.locate(all, all - 1);
             std::uint64_t left = rep_.surplus;
@@ -78,7 +85,7 @@ void Sequence::extend(ObjectLock& lock, const Strings& values) {
 
 void Sequence::splice(ObjectLock& lock, std::uint64_t from, std::uint64_t to, const Strings& values) {
     tidy(lock);
-    const std::uint64_t size = rep_.size, added = values.size();
+    const std::uint64_t size = total(), added = values.size();
     MUSTER_CHECK(from <= to && to <= size);
     if (from == size) return extend(lock, values);
     if (from == to && added == 0) return;
@@ -104,7 +111,7 @@ void Sequence::replace_all(ObjectLock& lock, const Strings& values) {
 
 void Sequence::reverse(ObjectLock& lock) {
     tidy(lock);
-    std::vector<std::uint32_t> order(rep_.size);
+    std::vector<std::uint32_t> order(total());
     std::iota(order.rbegin(), order.rend(), 0);
     rearrange(lock, {}, order, order.size());
 }
@@ -112,7 +119,7 @@ void Sequence::reverse(ObjectLock& lock) {
 void Sequence::rearrange(ObjectLock& lock, const Strings& added, std::span<const std::uint32_t> order,
                          std::uint64_t keep) {
     tidy(lock);
-    const std::uint64_t all = rep_.size + added.size();
+    const std::uint64_t all = total() + added.size();
     MUSTER_CHECK(order.size() == all && keep <= all);
     if (all == 0) return;
     std::vector<bool> seen(all);

@@ -46,7 +46,7 @@ struct TreeEdit::Image {
 
 std::uint64_t TreeEdit::new_node(const Image& image, std::uint32_t from, std::uint32_t to) {
     const std::uint64_t offset = run_.allocate(sizeof(NodeRep));
-    NodeRep& node = *segment_.at<NodeRep>(offset);
+    NodeRep& node = *segment_.block<NodeRep>(offset);
     std::uint32_t before[node_capacity];
     for (std::uint32_t i = from; i < to; ++i) before[i - from] = image.before[i] - image.before[from];
     Tx::init(node.count, to - from);
@@ -108,9 +108,9 @@ void TreeEdit::replace(Change change) {
         change = up;
     }
     if (change.made == 2) {
-        MUSTER_CHECK(height < max_height);
+        if (height >= max_height) throw segment::Damage{"list: height of the tree"};
         const std::uint64_t offset = run_.allocate(sizeof(NodeRep));
-        NodeRep& node = *segment_.at<NodeRep>(offset);
+        NodeRep& node = *segment_.block<NodeRep>(offset);
         Tx::init(node.count, 2);
         Tx::init(node.before[0], 0);
         Tx::init(node.before[1], static_cast<std::uint32_t>(change.pieces[0].items));
@@ -132,7 +132,7 @@ void TreeEdit::merge_with_sibling(Image& image, std::uint64_t level, Change& up)
         if (side < 0 ? parent.k == 0 : parent.k + 1 >= parent.count) continue;
         const std::uint32_t with = parent.k + static_cast<std::uint32_t>(side);
         const std::uint64_t offset = parent.node->child[with], items = items_of_child(parent, with);
-        const NodeRep& sibling = *segment_.at<NodeRep>(offset);
+        const NodeRep& sibling = *segment_.block<NodeRep>(offset);
         const std::uint32_t n = child_count(sibling);
         if (n + image.count > merged_node) continue;
         if (side > 0) {
@@ -158,7 +158,7 @@ void TreeEdit::merge_with_sibling(Image& image, std::uint64_t level, Change& up)
 void TreeEdit::collapse_root() {
     if (rep_.height == 0) return;
     const std::uint64_t root = rep_.root;
-    const NodeRep& node = *segment_.at<NodeRep>(root);
+    const NodeRep& node = *segment_.block<NodeRep>(root);
     if (node.count != 1) return;
     tx_.set(rep_.root, node.child[0]);
     tx_.set(rep_.height, rep_.height - 1);

@@ -13,7 +13,7 @@ constexpr std::uint32_t small_leaf = 32, merged_leaf = 48;
 Place TreeEdit::descend(std::uint64_t total, std::uint64_t index) {
     std::uint64_t at = rep_.root, begin = 0;
     for (std::uint64_t level = checked_height(); level > 0; --level) {
-        NodeRep& node = *segment_.at<NodeRep>(at);
+        NodeRep& node = *segment_.block<NodeRep>(at);
         Step& step = path_[level];
         step = {&node, at, total, child_count(node), 0};
         step.k = child_of(node, step.count, total, index);
@@ -34,7 +34,7 @@ std::uint64_t TreeEdit::items_of_child(const Step& step, std::uint32_t k) const 
 
 std::uint64_t TreeEdit::new_leaf(const std::uint64_t* items, std::uint32_t count) {
     const std::uint64_t leaf = run_.allocate(sizeof(LeafRep));
-    Tx::init_bytes(segment_.at<LeafRep>(leaf)->items.data(), items, count * sizeof items[0]);
+    Tx::init_bytes(segment_.block<LeafRep>(leaf)->items.data(), items, count * sizeof items[0]);
     return leaf;
 }
 
@@ -45,7 +45,7 @@ void TreeEdit::append(std::uint64_t total, std::uint64_t item) {
         tx_.set(rep_.tail_begin, last.begin);
     }
     if (total == 0 || total - rep_.tail_begin >= leaf_capacity) return append_leaf(total, &item, 1);
-    Tx::init(segment_.at<LeafRep>(rep_.tail)->items[total - rep_.tail_begin], item);
+    Tx::init(segment_.block<LeafRep>(rep_.tail)->items[total - rep_.tail_begin], item);
 }
 
 void TreeEdit::append_leaf(std::uint64_t total, const std::uint64_t* items, std::uint32_t count) {
@@ -59,7 +59,7 @@ void TreeEdit::append_leaf(std::uint64_t total, const std::uint64_t* items, std:
         const std::uint64_t height = checked_height();
         std::uint64_t at = rep_.root, before = 0;
         for (std::uint64_t level = height; level > 0; --level) {
-            spine[level] = segment_.at<NodeRep>(at);
+            spine[level] = segment_.block<NodeRep>(at);
             begin[level] = before;
             const std::uint32_t last = child_count(*spine[level]) - 1;
             before += spine[level]->before[last];
@@ -68,7 +68,7 @@ void TreeEdit::append_leaf(std::uint64_t total, const std::uint64_t* items, std:
         std::uint64_t chain = leaf, level = 1;
         const auto only_child = [&](std::uint64_t child) {
             const std::uint64_t offset = run_.allocate(sizeof(NodeRep));
-            NodeRep& node = *segment_.at<NodeRep>(offset);
+            NodeRep& node = *segment_.block<NodeRep>(offset);
             Tx::init(node.count, 1);
             Tx::init(node.before[0], 0);
             Tx::init(node.child[0], child);
@@ -78,9 +78,9 @@ void TreeEdit::append_leaf(std::uint64_t total, const std::uint64_t* items, std:
         NodeRep* joint = level <= height ? spine[level] : nullptr;
         std::uint64_t first = 0;
         if (joint == nullptr) {
-            MUSTER_CHECK(height < max_height);
+            if (height >= max_height) throw segment::Damage{"list: height of the tree"};
             const std::uint64_t root = only_child(rep_.root);
-            joint = segment_.at<NodeRep>(root);
+            joint = segment_.block<NodeRep>(root);
             tx_.set(rep_.root, root);
             tx_.set(rep_.height, height + 1);
         } else {
@@ -103,7 +103,7 @@ void TreeEdit::insert(std::uint64_t total, std::uint64_t index, std::uint64_t it
     std::uint32_t at = index == 0 ? 0 : place.at + 1, count = place.count;
     Change change{.pieces = {{place.leaf, count + 1}}, .made = 1, .delta = 1, .at_front = index == 0};
     const auto copied = [&](std::uint64_t* items) {  // the leaf's items and the new one
-        const LeafRep& leaf = *segment_.at<LeafRep>(place.leaf);
+        const LeafRep& leaf = *segment_.block<LeafRep>(place.leaf);
         std::memcpy(items, static_cast<const void*>(leaf.items.data()), at * sizeof items[0]);
         items[at] = item;
         std::memcpy(items + at + 1, static_cast<const void*>(leaf.items.data() + at), (count - at) * sizeof items[0]);
@@ -121,7 +121,7 @@ void TreeEdit::insert(std::uint64_t total, std::uint64_t index, std::uint64_t it
         copied(items);
         change.pieces[0] = {new_leaf(items, count + 1), count + 1};
     } else if (count < leaf_capacity && at == count) {
-        Tx::init(segment_.at<LeafRep>(place.leaf)->items[at], item);  // I3: behind the last one
+        Tx::init(segment_.block<LeafRep>(place.leaf)->items[at], item);  // I3: behind the last one
     } else if (count < leaf_capacity) {
         copied(items);
         change.pieces[0].node = new_leaf(items, count + 1);
@@ -153,7 +153,7 @@ std::uint64_t TreeEdit::erase(std::uint64_t total, std::uint64_t index) {
     Change change{.pieces = {{place.leaf, rest}}, .made = 1, .delta = -1};
     std::uint64_t items[leaf_capacity];
     const auto copy = [&](std::uint64_t offset, std::uint32_t from, std::uint32_t to, std::uint32_t n) {
-        const LeafRep& leaf = *segment_.at<LeafRep>(offset);
+        const LeafRep& leaf = *segment_.block<LeafRep>(offset);
         std::memcpy(items + to, static_cast<const void*>(leaf.items.data() + from), n * sizeof items[0]);
     };
     const auto copy_rest = [&](std::uint32_t to) {
@@ -211,7 +211,7 @@ std::uint64_t TreeEdit::erase_in_place(std::uint64_t total, std::uint64_t index)
         ++level;
     } else {
         if (entries > tx_.entries_left()) throw heap::OutOfMemory{sizeof(LeafRep)};
-        LeafRep& leaf = *segment_.at<LeafRep>(place.leaf);
+        LeafRep& leaf = *segment_.block<LeafRep>(place.leaf);
         const std::uint32_t rest = place.count - place.at - 1;
         std::uint64_t items[leaf_capacity];
         std::memcpy(items, static_cast<const void*>(&leaf.items[place.at] + 1), rest * sizeof items[0]);
@@ -228,12 +228,12 @@ void TreeEdit::drop_last_leaf() {
     std::uint64_t at = rep_.root, level = 1;
     for (std::uint64_t l = height; l > 0; --l) {
         nodes[l] = at;
-        NodeRep& node = *segment_.at<NodeRep>(at);
+        NodeRep& node = *segment_.block<NodeRep>(at);
         at = node.child[child_count(node) - 1];
     }
     dead(at, sizeof(LeafRep));
     for (; level <= height; ++level) {
-        NodeRep& node = *segment_.at<NodeRep>(nodes[level]);
+        NodeRep& node = *segment_.block<NodeRep>(nodes[level]);
         if (node.count > 1) {
             tx_.set(node.count, node.count - 1);
             break;
@@ -249,11 +249,11 @@ void TreeEdit::drop_last_leaf() {
     if (rep_.tail != 0) tx_.set(rep_.tail, 0);
 }
 
-void TreeEdit::shift_tail(std::int64_t delta) noexcept {
+void TreeEdit::shift_tail(std::int64_t delta) {
     if (rep_.tail != 0) tx_.set(rep_.tail_begin, rep_.tail_begin + static_cast<std::uint64_t>(delta));
 }
 
-void TreeEdit::dead(std::uint64_t block, std::uint64_t size) noexcept {
+void TreeEdit::dead(std::uint64_t block, std::uint64_t size) {
     MUSTER_CHECK(dead_count_ < dead_.size());
     dead_[dead_count_++] = {block, size};
     if (block == rep_.tail) tx_.set(rep_.tail, 0);

@@ -58,7 +58,7 @@ class Tree {
             return leaf_place(tail, tail_begin, total - tail_begin, index - tail_begin);
         std::uint64_t at = rep_.root, begin = 0;
         for (std::uint64_t level = checked_height(); level > 0; --level) {
-            const NodeRep& node = *segment_.at<NodeRep>(at);
+            const NodeRep& node = *segment_.block<NodeRep>(at);
             const std::uint32_t n = child_count(node), k = child_of(node, n, total, index);
             const std::uint64_t before = node.before[k], end = k + 1 < n ? node.before[k + 1].get() : total;
             if (before > index || end <= index || end > total) throw segment::Damage{"list: counts of a node"};
@@ -69,7 +69,7 @@ class Tree {
         }
         return leaf_place(at, begin, total, index);
     }
-    Cell<std::uint64_t>& slot(const Place& place) const { return segment_.at<LeafRep>(place.leaf)->items[place.at]; }
+    Cell<std::uint64_t>& slot(const Place& place) const { return segment_.block<LeafRep>(place.leaf)->items[place.at]; }
 
     std::uint64_t checked_height() const {
         const std::uint64_t height = rep_.height;
@@ -154,8 +154,8 @@ class TreeEdit : public Tree {
     bool change_in_place(const Step& step, const Change& change);
     void merge_with_sibling(Image& image, std::uint64_t level, Change& up);
     void collapse_root();
-    void shift_tail(std::int64_t delta) noexcept;
-    void dead(std::uint64_t block, std::uint64_t size) noexcept;
+    void shift_tail(std::int64_t delta);
+    void dead(std::uint64_t block, std::uint64_t size);
 
     Tx& tx_;
     Heap& heap_;

@@ -12,7 +12,7 @@ class Walk {
     void node(std::uint64_t at, std::uint64_t level, std::optional<std::uint64_t> total) {
         if (level == 0) return leaf(at, total);
         audit_.block(at, sizeof(NodeRep), "list: node");
-        const NodeRep& node = *segment_.at<NodeRep>(at);
+        const NodeRep& node = *segment_.block<NodeRep>(at);
         const std::uint32_t n = Tree::child_count(node);
         for (std::uint32_t k = 0; k < n; ++k) {
             if (!total) {
@@ -36,7 +36,7 @@ class Walk {
         last_leaf = at;
         last_begin = items;
         if (*total == 0 || *total > leaf_capacity) return violation_("list: a leaf of more items than it can hold");
-        const LeafRep& leaf = *segment_.at<LeafRep>(at);
+        const LeafRep& leaf = *segment_.block<LeafRep>(at);
         for (std::uint64_t i = 0; i < *total; ++i) {
             const std::uint64_t word = leaf.items[i];
             if (!item::is_inline(word))

@@ -78,6 +78,15 @@ void Table::store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes orig
     }
 }
 
+std::uint64_t Table::vacant_slot(const Cell<std::uint64_t>* slots, std::uint64_t count, std::uint64_t hash) {
+    std::uint64_t slot = first_slot(hash, count);
+    for (std::uint64_t steps = 0; steps < count; ++steps) {
+        if (slots[slot] <= tombstone) return slot;
+        if (++slot == count) slot = 0;
+    }
+    throw segment::Damage{"dict: index without room"};
+}
+
 // A mutation of its own: the contents stay the same, so it does not matter whether the insertion follows.
 void Table::grow_index(ObjectLock& lock) {
     // Many tombstones: the same size will do.
@@ -88,15 +97,12 @@ void Table::grow_index(ObjectLock& lock) {
     if (wanted * 8 > heap::largest_class) count -= sizeof(heap::ExtentHeader) / 8;
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
         const std::uint64_t index = heap.allocate(tx, count * 8);
-        auto* slots = segment_.at<Cell<std::uint64_t>>(index, count);
+        auto* slots = segment_.block<Cell<std::uint64_t>>(index, count);
         for (std::uint64_t i = 0; i < count; ++i) Tx::init(slots[i], 0);
         for (std::uint64_t at = rep().head; at != 0;) {
             const EntryRep& entry = entry_at(at);
             const std::uint64_t hash = entry.hash;
-            std::uint64_t slot = first_slot(hash, count);
-            while (slots[slot] != 0)
-                if (++slot == count) slot = 0;
-            Tx::init(slots[slot], slot_for(hash, at));
+            Tx::init(slots[vacant_slot(slots, count, hash)], slot_for(hash, at));
             at = entry.next;
         }
         tx.set(rep().index, index);
@@ -113,7 +119,7 @@ std::uint64_t Table::build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes orig
     Tx::init(entry.key_size, static_cast<std::uint32_t>(key.size()));
     Tx::init(entry.original_size, static_cast<std::uint32_t>(original.size()));
     Tx::init(entry.value_size, value.size());
-    std::byte* at = segment_.base() + block + sizeof(EntryRep);
+    std::byte* at = segment_.bytes(block, block_size(key.size(), original.size(), value.size())) + sizeof(EntryRep);
     Tx::init_bytes(at, key.data(), key.size());
     at += padded(key.size());
     Tx::init_bytes(at, original.data(), original.size());
@@ -127,10 +133,8 @@ void Table::insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes va
     const std::uint64_t tail = root.tail, count = root.slot_count;
     Tx::init(entry_at(block).next, 0);
     Tx::init(entry_at(block).prev, tail);
-    Cell<std::uint64_t>* slots = segment_.at<Cell<std::uint64_t>>(root.index, count);
-    std::uint64_t slot = first_slot(hash, count);
-    while (slots[slot] > tombstone)
-        if (++slot == count) slot = 0;
+    Cell<std::uint64_t>* slots = segment_.block<Cell<std::uint64_t>>(root.index, count);
+    const std::uint64_t slot = vacant_slot(slots, count, hash);
     if (slots[slot] == 0) tx.set(root.used, root.used + 1);
     tx.set(slots[slot], slot_for(hash, block));
     if (tail != 0)
@@ -215,9 +219,9 @@ void Table::for_each(const std::function<void(std::uint64_t)>& begin,
     const auto walk = [&] {
         check_live();
         const std::uint64_t size = rep().size;
-        if (size > segment_.capacity() / sizeof(EntryRep)) throw segment::Damage{"dict: size"};
+        if (size > most_entries()) throw segment::Damage{"dict: size"};
         begin(size);
-        std::uint64_t steps = 0;
+        std::uint64_t steps = 0, bytes = 0;
         std::vector<std::byte> copy;
         for (std::uint64_t at = rep().head; at != 0;) {
             if (++steps > size) throw segment::Damage{"dict: more entries than its size"};
@@ -226,8 +230,10 @@ void Table::for_each(const std::function<void(std::uint64_t)>& begin,
             const std::uint64_t value_size = entry.value_size;
             if (value_size > 4096 && !plausible(entry, value_size)) throw segment::Damage{"dict entry: sizes"};
             const std::uint64_t key_at = at + sizeof(EntryRep) + (entry.original_size != 0 ? padded(entry.key_size) : 0);
-            const std::byte* key = segment_.at<std::byte>(key_at, key_size);
-            const std::byte* value = segment_.at<std::byte>(value_offset(entry), value_size);
+            const std::byte* key = segment_.bytes(key_at, key_size);
+            const std::byte* value = segment_.bytes(value_offset(entry), value_size);
+            if ((bytes += key_size + value_size) > segment_.capacity())
+                throw segment::Damage{"dict: more bytes than there are"};
             copy.resize(padded(key_size) + value_size);
             segment::copy_out(copy.data(), key, key_size);
             segment::copy_out(copy.data() + padded(key_size), value, value_size);
@@ -241,32 +247,63 @@ void Table::for_each(const std::function<void(std::uint64_t)>& begin,
     walk();
 }
 
+// Is that entry, and none before it with this key, what a search finds? `looks`: slots that may still be looked at, of
+// all entries together; a sound index needs a few for each.
+bool Table::indexed(const EntryRep& entry, Bytes key, std::uint64_t& looks) const {
+    const std::uint64_t count = rep().slot_count, hash = entry.hash;
+    if (count == 0) return false;
+    const auto* slots = segment_.block<Cell<std::uint64_t>>(rep().index, count);
+    std::uint64_t at = first_slot(hash, count);
+    for (std::uint64_t steps = 0; steps < count; ++steps) {
+        const std::uint64_t word = slots[at];
+        if (word == 0) return false;
+        if (looks-- == 0) throw segment::Damage{"dict: the index is no hash table"};
+        if (word >> 48 == (hash & 0xffff) && word != tombstone) {
+            const EntryRep& other = entry_at(word & offset_mask);
+            if (&other == &entry) return true;
+            if (other.key_size == key.size() && segment::same_bytes(key_of(other), key.data(), key.size())) return false;
+        }
+        if (++at == count) at = 0;
+    }
+    return false;
+}
+
 void Table::verify(const std::function<void(std::string)>& violation) const {
     ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
-    heap::Heap heap = lock.heap();
+    const heap::Heap heap = lock.heap();
+    const heap::Heap::Owned owned(heap);
+    const heap::Extents extents(segment_);
     const TableRep& root = rep();
     const std::uint64_t count = root.slot_count;
-    std::uint64_t entries = 0, used = 0, live = 0, before = 0;
-    for (std::uint64_t i = 0; i < count; ++i) used += slot_at(i) != 0;
+    std::uint64_t entries = 0, used = 0, live = 0, before = 0, looks = 0;
+    const auto bytes_of = [&](std::uint64_t block, std::uint64_t size) {
+        return size <= heap::largest_class ? heap::Heap::usable(size)
+                                           : extents.bytes_at(block - sizeof(heap::ExtentHeader));
+    };
+    if (count != 0) {
+        const auto* slots = segment_.block<Cell<std::uint64_t>>(root.index, count);
+        for (std::uint64_t i = 0; i < count; ++i) used += slots[i] != 0;
+        live += bytes_of(root.index, count * 8);
+        looks = 64 * count;
+    }
     if (used != root.used) violation("count of used slots differs from the index");
-    if (count != 0) live += count * 8 <= heap::largest_class ? heap::Heap::usable(count * 8)
-                                                            : heap::Extents(segment_).bytes_at(root.index - sizeof(heap::ExtentHeader));
     for (std::uint64_t at = root.head; at != 0; at = entry_at(at).next) {
-        if (++entries > root.size) return violation("entries form an endless list");
+        if (++entries > root.size || entries > most_entries()) return violation("entries form an endless list");
         EntryRep& entry = entry_at(at);
         const std::uint64_t size = block_size(entry.key_size, entry.original_size, entry.value_size);
-        if (!heap.owns(at, size)) return violation("entry outside the dict's extents");
+        if (!owned.holds(at, size)) return violation("entry outside the dict's extents");
+        if ((live += bytes_of(at, size)) > segment_.capacity()) return violation("more entries than memory");
         const Bytes key{key_of(entry), entry.key_size};
         if (entry.prev != before) violation("entry's backward link");
         if (entry.hash != hash_of(key)) violation("entry's hash differs from its key's");
-        if (find(key, entry.hash) != &entry) violation("entry not found by its key");
-        live += size <= heap::largest_class ? heap::Heap::usable(size)
-                                            : heap::Extents(segment_).bytes_at(at - sizeof(heap::ExtentHeader));
+        if (!indexed(entry, key, looks)) violation("entry not found by its key");
         before = at;
     }
     if (before != root.tail) violation("tail is not the last entry");
     if (entries != root.size) violation("size differs from the entries");
-    if (live != heap.live_bytes()) violation("blocks handed out differ from those in use (" + std::to_string(heap.live_bytes()) + " and " + std::to_string(live) + " bytes)");
+    if (live != heap.live_bytes())
+        violation("blocks handed out differ from those in use (" + std::to_string(heap.live_bytes()) + " and " +
+                  std::to_string(live) + " bytes)");
 }
 
 }  // namespace muster::containers

@@ -114,6 +114,10 @@ class Table {
   private:
     // A slot: 0 = never used, 1 = tombstone, else 16 bits of hash over 48 of the entry's offset.
     static constexpr std::uint64_t tombstone = 1, offset_mask = (std::uint64_t{1} << 48) - 1;
+    // No entry is smaller: more of them than this fit into no segment.
+    std::uint64_t most_entries() const noexcept { return segment_.capacity() / sizeof(EntryRep); }
+    // The first slot in the probe sequence of `hash` that holds no entry.
+    static std::uint64_t vacant_slot(const Cell<std::uint64_t>* slots, std::uint64_t count, std::uint64_t hash);
     static std::uint64_t slot_for(std::uint64_t hash, std::uint64_t entry) noexcept { return (hash << 48) | entry; }
     static std::uint64_t first_slot(std::uint64_t hash, std::uint64_t count) noexcept {
         return static_cast<std::uint64_t>(static_cast<unsigned __int128>(hash) * count >> 64);
@@ -124,14 +128,14 @@ class Table {
     }
 
     TableRep& rep() const noexcept { return heap::root_of<TableRep>(object_); }
-    EntryRep& entry_at(std::uint64_t offset) const { return *segment_.at<EntryRep>(offset); }
+    EntryRep& entry_at(std::uint64_t offset) const { return *segment_.block<EntryRep>(offset); }
     void check_live() const {
         const heap::Ident ident = heap::Ident::unpack(object_.ident);
         if (__builtin_expect(ident.generation != ref_.generation || ident.life != heap::Life::live, false))
             throw heap::Destroyed{};
     }
     const std::byte* key_of(const EntryRep& entry) const {
-        return segment_.at<std::byte>(segment_.offset_of(&entry) + sizeof(EntryRep), entry.key_size);
+        return segment_.bytes(segment_.offset_of(&entry) + sizeof(EntryRep), entry.key_size);
     }
     std::uint64_t value_offset(const EntryRep& entry) const {
         return segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size) + padded(entry.original_size);
@@ -139,14 +143,14 @@ class Table {
     template <typename Out>
     void copy_value(const EntryRep& entry, Out& out) const {
         const std::uint64_t size = entry.value_size;
-        const std::byte* from = segment_.at<std::byte>(value_offset(entry), size);
+        const std::byte* from = segment_.bytes(value_offset(entry), size);
         if (size > 4096 && !plausible(entry, size)) throw segment::Damage{"dict entry: sizes"};
         segment::copy_out(out.resize(static_cast<std::size_t>(size)), from, static_cast<std::size_t>(size));
     }
     // A torn size must not lead to a huge allocation: it has to fit the extent that the entry lies in.
     bool plausible(const EntryRep& entry, std::uint64_t value_size) const;
     Bytes view(std::uint64_t offset, std::uint64_t size) const {
-        return {segment_.at<std::byte>(offset, size), static_cast<std::size_t>(size)};
+        return {segment_.bytes(offset, size), static_cast<std::size_t>(size)};
     }
 
     // The entry with that key, and where its slot is. search() is for the calls that have to be fast.
@@ -154,7 +158,7 @@ class Table {
     [[gnu::always_inline]] EntryRep* search(Bytes key, std::uint64_t hash, std::uint64_t* slot = nullptr) const {
         const std::uint64_t count = rep().slot_count, index = rep().index;
         if (count == 0) return nullptr;
-        const Cell<std::uint64_t>* slots = segment_.at<Cell<std::uint64_t>>(index, count);
+        const Cell<std::uint64_t>* slots = segment_.block<Cell<std::uint64_t>>(index, count);
         std::uint64_t at = first_slot(hash, count);
         for (std::uint64_t steps = 0; steps <= count; ++steps) {
             const std::uint64_t word = slots[at];
@@ -170,8 +174,9 @@ class Table {
         }
         return nullptr;
     }
+    bool indexed(const EntryRep& entry, Bytes key, std::uint64_t& looks) const;
     Cell<std::uint64_t>& slot_at(std::uint64_t slot) const {
-        return *segment_.at<Cell<std::uint64_t>>(rep().index + slot * 8);
+        return *segment_.block<Cell<std::uint64_t>>(rep().index + slot * 8);
     }
     // May the value stand where the old one does? The block must stay of its class: free() finds it by its size.
     static bool fits_in_place(const EntryRep& entry, std::uint64_t size) noexcept {
@@ -184,7 +189,7 @@ class Table {
                heap::class_of(old_block) == heap::class_of(new_block);
     }
     void write_in_place(Tx& tx, EntryRep& entry, Bytes value) const {
-        tx.write(segment_.base() + value_offset(entry), value.data(), value.size());
+        tx.write(segment_.bytes(value_offset(entry), padded(value.size())), value.data(), value.size());
         if (entry.value_size != value.size()) tx.set(entry.value_size, value.size());
     }
     // Where a key was found, or not.

@@ -30,7 +30,7 @@ void Extents::format() {
 void Extents::push_free(Tx& tx, std::uint64_t page, unsigned order) {
     const auto here = static_cast<std::uint32_t>(page + 1);
     const std::uint32_t head = roots_.free_heads[order];
-    if (head != 0) tx.set(pages_[head - 1].prev, here);
+    if (head != 0) tx.set(listed_page(head).prev, here);
     tx.set(pages_[page].next, head);
     tx.set(pages_[page].prev, 0);
     tx.set(pages_[page].owner, 0);
@@ -40,10 +40,9 @@ void Extents::push_free(Tx& tx, std::uint64_t page, unsigned order) {
 
 void Extents::unlink_free(Tx& tx, std::uint64_t page, unsigned order) {
     const std::uint32_t next = pages_[page].next, prev = pages_[page].prev;
-    if (next > page_count_ || prev > page_count_) throw segment::Damage{"page table: list of free blocks"};
-    if (next != 0) tx.set(pages_[next - 1].prev, prev);
+    if (next != 0) tx.set(listed_page(next).prev, prev);
     if (prev != 0)
-        tx.set(pages_[prev - 1].next, next);
+        tx.set(listed_page(prev).next, next);
     else
         tx.set(roots_.free_heads[order], next);
     tx.set(pages_[page].info, info(PageState::interior, 0));
@@ -66,12 +65,14 @@ Extent Extents::acquire(std::uint64_t bytes, std::uint32_t owner) {
     const auto wanted = static_cast<unsigned>(std::bit_width(pages - 1));
     std::uint64_t page = 0;
     {
-        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
         unsigned found = wanted;
         while (found <= max_order && roots_.free_heads[found] == 0) ++found;
         if (found > max_order) return {};
         page = roots_.free_heads[found] - 1;
-        if (page >= page_count_) throw segment::Damage{"page table: list of free blocks"};
+        if (page >= page_count_ || state(page) != PageState::free || order(page) != found ||
+            (std::uint64_t{1} << found) > page_count_ - page)
+            throw segment::Damage{"page table: list of free blocks"};
         Tx tx(segment_, domain_);
         unlink_free(tx, page, found);
         // Keep the first `pages`; free what follows, in the halves that it consists of.
@@ -112,7 +113,7 @@ void Extents::give_back(std::uint64_t offset, std::uint32_t owner) {
     if (pages_[page].owner != owner) throw segment::Damage{"page table: extent of another owner"};
     // First the memory, then the extent: the other way round its next owner's data would be lost.
     segment_.release(offset, bytes);
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     Tx tx(segment_, domain_);
     const std::uint64_t pages = bytes / segment::page_size;
     tx.set(roots_.pages_used, roots_.pages_used - pages);

@@ -53,7 +53,8 @@ class Extents {
     void format();
 
     // A run of at least `bytes`, owned by `owner`, its first `bytes` backed by memory and zero. Offset 0: there is no
-    // such run or no memory; nothing has changed. May throw Damage; blocks for other users of the segment domain.
+    // such run or no memory; nothing has changed. May throw Damage; blocks for other users of the segment domain, and
+    // throws tx::Busy when the segment's limit for that has passed (Segment::limit_waits), as all that locks here.
     Extent acquire(std::uint64_t bytes, std::uint32_t owner);
     // Gives one back. Its memory is returned to the kernel first. Anything but an owned extent is Damage.
     void give_back(std::uint64_t offset, std::uint32_t owner);
@@ -61,7 +62,7 @@ class Extents {
     // Every extent, in address order, under the segment domain: fn(const Extent&). For verify and clean-up.
     template <typename Fn>
     void for_each(Fn&& fn) const {
-        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
         walk([&](std::uint64_t page, PageState state, unsigned, std::uint64_t pages) {
             if (state == PageState::extent)
                 fn(Extent{offset_of(page), pages * segment::page_size, pages_[page].owner.get(), 0});
@@ -89,6 +90,11 @@ class Extents {
     }
     PageState state(std::uint64_t page) const noexcept { return static_cast<PageState>(pages_[page].info.get() & 0xff); }
     unsigned order(std::uint64_t page) const noexcept { return pages_[page].info.get() >> 8 & 0xff; }
+    // By number + 1, as lists name them.
+    PageRep& listed_page(std::uint64_t number) const {
+        if (number == 0 || number > page_count_) throw segment::Damage{"page table: list of free blocks"};
+        return pages_[number - 1];
+    }
     void push_free(Tx& tx, std::uint64_t page, unsigned order);
     void unlink_free(Tx& tx, std::uint64_t page, unsigned order);
     void free_block(Tx& tx, std::uint64_t page, unsigned order);
@@ -117,7 +123,7 @@ class Extents {
 
 template <typename Fn>
 std::uint64_t Extents::verify(Fn&& violation) const {
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     std::uint64_t used = 0, extents = 0, free_blocks = 0, listed = 0;
     walk([&](std::uint64_t page, PageState s, unsigned, std::uint64_t pages) {
         if (s == PageState::extent) {

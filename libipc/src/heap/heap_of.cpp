@@ -24,17 +24,20 @@ std::uint64_t Heap::allocate(Tx& tx, std::uint64_t size) {
     const std::uint64_t block_size = class_size(index);
     std::uint64_t block = list;
     if (block != 0) {
-        tx.set(list, segment_.at<Cell<std::uint64_t>>(block)->get());
+        const auto* free_block = segment_.block<Cell<std::uint64_t>>(block, block_size / 8);
+        tx.set(list, free_block->get());
         // The link in the block stays needed until the commit: a roll-back puts the block back into the list.
-        tx.save(segment_.at<std::uint64_t>(block));
+        tx.save(free_block);
     } else {
         block = rep_.cursor;
         if (rep_.end - block < block_size) {
             tx.roll_back();
             throw NeedMemory{block_size};
         }
+        (void)segment_.block<std::uint64_t>(block, block_size / 8);
         tx.set(rep_.cursor, block + block_size);
     }
+    if (__builtin_expect(block % 16 != 0, false)) throw segment::Damage{"heap: a block off its boundary"};
     tx.set(rep_.live, rep_.live + block_size);
     return block;
 }
@@ -44,7 +47,7 @@ void Heap::free(Tx& tx, std::uint64_t block, std::uint64_t size) {
     if (size > largest_class) return free_large(tx, block);
     const unsigned index = class_of(size);
     Cell<std::uint64_t>& list = body().free_lists[index];
-    tx.set(*segment_.at<Cell<std::uint64_t>>(block), list.get());
+    tx.set(*segment_.block<Cell<std::uint64_t>>(block), list.get());
     tx.set(list, block);
     tx.set(rep_.live, rep_.live - class_size(index));
 }
@@ -68,8 +71,11 @@ void Heap::unlink(Tx& tx, Cell<std::uint64_t>& list, std::uint64_t extent) {
 
 std::uint64_t Heap::allocate_large(Tx& tx, std::uint64_t size) {
     const std::uint64_t wanted = size + sizeof(ExtentHeader);
+    std::uint64_t steps = 0;
     for (std::uint64_t at = rep_.spare; at != 0; at = header(at).next) {
+        bound(steps);
         if (header(at).bytes < wanted || header(at).bytes > wanted * 2 + body_bytes) continue;
+        (void)segment_.block<std::byte>(at, wanted);
         unlink(tx, rep_.spare, at);
         link(tx, rep_.extents, at);
         tx.set(rep_.spare_bytes, rep_.spare_bytes - header(at).bytes);
@@ -94,7 +100,7 @@ void Heap::free_large(Tx& tx, std::uint64_t block) {
 }
 
 void Heap::reset(Tx& tx) {
-    MUSTER_CHECK(!has_garbage());  // mutate() collects before it begins
+    if (has_garbage()) throw segment::Damage{"heap: garbage out of nowhere"};  // mutate() collects before it begins
     tx.freed();
     for (Cell<std::uint64_t>& list : body().free_lists)
         if (list != 0) tx.set(list, 0);
@@ -111,7 +117,7 @@ void Heap::make_body() {
     const Extent extent = extents.acquire(body_bytes, id_);
     if (extent.offset == 0) throw OutOfMemory{body_bytes, extent.error};
     // Nobody can see this object yet: its identity says so. Everything is fresh (I3).
-    BodyRep& body = *segment_.at<BodyRep>(extent.offset);
+    BodyRep& body = *segment_.block<BodyRep>(extent.offset);
     Tx::init(body.header.next, 0);
     Tx::init(body.header.prev, 0);
     Tx::init(body.header.bytes, extent.bytes);
@@ -155,7 +161,7 @@ void Heap::grow(std::uint64_t bytes) {
             unsigned index = class_of(std::min(rest, largest_class));
             if (class_size(index) > rest) --index;
             Cell<std::uint64_t>& list = body().free_lists[index];
-            tx.set(*segment_.at<Cell<std::uint64_t>>(rep_.cursor), list.get());
+            tx.set(*segment_.block<Cell<std::uint64_t>>(rep_.cursor), list.get());
             tx.set(list, rep_.cursor);
         }
         tx.set(rep_.cursor, extent.offset + sizeof(ExtentHeader));
@@ -226,13 +232,21 @@ void Heap::destroy() {
     for (const std::uint64_t extent : owned) extents.give_back(extent, id_);
 }
 
-bool Heap::owns(std::uint64_t offset, std::uint64_t size) const {
-    bool found = false;
-    for_each_listed([&](std::uint64_t extent) {
-        const std::uint64_t bytes = header(extent).bytes;
-        found = found || (offset >= extent + sizeof(ExtentHeader) && size <= bytes && offset - extent <= bytes - size);
+Heap::Owned::Owned(const Heap& heap) {
+    heap.for_each_listed([&](std::uint64_t extent) {
+        const std::uint64_t bytes = heap.header(extent).bytes;
+        if (bytes >= sizeof(ExtentHeader) && bytes <= heap.segment_.capacity())
+            spans_.push_back({extent + sizeof(ExtentHeader), extent + bytes});
     });
-    return found;
+    std::sort(spans_.begin(), spans_.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
+}
+
+bool Heap::Owned::holds(std::uint64_t offset, std::uint64_t size) const noexcept {
+    auto span = std::upper_bound(spans_.begin(), spans_.end(), offset,
+                                 [](std::uint64_t at, const Span& s) { return at < s.begin; });
+    if (span == spans_.begin()) return false;
+    --span;
+    return offset <= span->end && size <= span->end - offset;
 }
 
 }  // namespace muster::heap

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <bit>
+#include <vector>
 
 #include "heap/extents.hpp"
 #include "heap/object.hpp"
@@ -97,12 +98,16 @@ class Heap {
     // fn(text) for each violation; the object's lock is held.
     template <typename Fn>
     void verify(Fn&& violation) const;
-    // Is [offset, offset+size) inside one of our extents? For verify of containers.
-    bool owns(std::uint64_t offset, std::uint64_t size) const;
+    // The object's extents, by its lists: for verify, which asks of many blocks whether they lie inside.
+    class Owned;
 
   private:
-    BodyRep& body() const { return *segment_.at<BodyRep>(rep_.body); }
-    ExtentHeader& header(std::uint64_t extent) const { return *segment_.at<ExtentHeader>(extent); }
+    BodyRep& body() const { return *segment_.block<BodyRep>(rep_.body); }
+    ExtentHeader& header(std::uint64_t extent) const { return *segment_.block<ExtentHeader>(extent); }
+    // More cannot be in any list of ours.
+    void bound(std::uint64_t& steps) const {
+        if (++steps > segment_.regions().page_count) throw segment::Damage{"heap: endless list of extents"};
+    }
     void link(Tx& tx, Cell<std::uint64_t>& list, std::uint64_t extent);
     void unlink(Tx& tx, Cell<std::uint64_t>& list, std::uint64_t extent);
     std::uint64_t allocate_large(Tx& tx, std::uint64_t size);
@@ -113,7 +118,7 @@ class Heap {
         for (const Cell<std::uint64_t>* list : {&rep_.extents, &rep_.spare, &rep_.garbage}) {
             std::uint64_t steps = 0;
             for (std::uint64_t at = *list; at != 0; at = header(at).next) {
-                if (++steps > segment_.regions().page_count) throw segment::Damage{"heap: endless list of extents"};
+                bound(steps);
                 fn(at);
             }
         }
@@ -142,20 +147,23 @@ class Heap::Run {
         Cell<std::uint64_t>& list = heap_.body().free_lists[index];
         std::uint64_t block = list;
         if (block != 0) {
-            tx_.set(list, heap_.segment_.at<Cell<std::uint64_t>>(block)->get());
-            tx_.save(heap_.segment_.at<std::uint64_t>(block));  // as in Heap::allocate
+            const auto* free_block = heap_.segment_.block<Cell<std::uint64_t>>(block, block_size / 8);
+            tx_.set(list, free_block->get());
+            tx_.save(free_block);  // as in Heap::allocate
         } else {
             block = cursor_;
             if (heap_.rep_.end - block < block_size) {
                 tx_.roll_back();
                 throw NeedMemory{block_size};
             }
+            (void)heap_.segment_.block<std::uint64_t>(block, block_size / 8);
             cursor_ += block_size;
         }
+        if (__builtin_expect(block % 16 != 0, false)) throw segment::Damage{"heap: a block off its boundary"};
         live_ += block_size;
         return block;
     }
-    void finish() noexcept {
+    void finish() {
         if (cursor_ != heap_.rep_.cursor) tx_.set(heap_.rep_.cursor, cursor_);
         if (live_ != 0) tx_.set(heap_.rep_.live, heap_.rep_.live + live_);
         live_ = 0;
@@ -168,9 +176,22 @@ class Heap::Run {
     std::uint64_t live_ = 0;  // of small blocks; large ones are counted at once
 };
 
+class Heap::Owned {
+  public:
+    explicit Owned(const Heap& heap);
+    // Is [offset, offset+size) inside one of them, behind its header?
+    bool holds(std::uint64_t offset, std::uint64_t size) const noexcept;
+
+  private:
+    struct Span {
+        std::uint64_t begin, end;
+    };
+    std::vector<Span> spans_;  // by address
+};
+
 template <typename Fn>
 void Heap::verify(Fn&& violation) const {
-    std::uint64_t bytes = 0, spare = 0;
+    std::uint64_t bytes = 0, spare = 0, steps = 0;
     const Extents extents(segment_);
     for_each_listed([&](std::uint64_t at) {
         const std::uint64_t size = extents.bytes_at(at);
@@ -178,20 +199,18 @@ void Heap::verify(Fn&& violation) const {
         if (size != header(at).bytes) violation("extent header and page table differ in size");
         bytes += size;
     });
-    for (std::uint64_t at = rep_.spare; at != 0; at = header(at).next) spare += header(at).bytes;
-    for (std::uint64_t at = rep_.garbage; at != 0; at = header(at).next) bytes -= header(at).bytes;
+    for (std::uint64_t at = rep_.spare; at != 0; at = header(at).next) bound(steps), spare += header(at).bytes;
+    for (std::uint64_t at = rep_.garbage; at != 0; at = header(at).next) bound(steps), bytes -= header(at).bytes;
     if (bytes != rep_.bytes) violation("count of bytes differs from the extents");
     if (spare != rep_.spare_bytes) violation("count of spare bytes differs from the list");
     if (rep_.cursor > rep_.end || rep_.cursor % 16 != 0) violation("fresh memory: cursor behind its end");
     if (rep_.live > rep_.bytes) violation("more bytes handed out than owned");
+    const Owned owned(*this);
+    std::uint64_t free_bytes = 0;
     for (unsigned i = 0; i < class_count; ++i) {
-        std::uint64_t steps = 0;
-        for (std::uint64_t at = body().free_lists[i]; at != 0; at = segment_.at<Cell<std::uint64_t>>(at)->get()) {
-            if (++steps * class_size(i) > rep_.bytes) {
-                violation("endless free list");
-                break;
-            }
-            if (at % 16 != 0 || !owns(at, class_size(i))) {
+        for (std::uint64_t at = body().free_lists[i]; at != 0; at = segment_.block<Cell<std::uint64_t>>(at)->get()) {
+            if ((free_bytes += class_size(i)) > segment_.capacity()) return violation("endless free list");
+            if (at % 16 != 0 || !owned.holds(at, class_size(i))) {
                 violation("free block outside the object's extents");
                 break;
             }

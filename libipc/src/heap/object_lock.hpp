@@ -15,7 +15,8 @@ inline constexpr std::chrono::milliseconds inspection_patience{50};
 // When a predecessor died inside: its mutation has been undone and its extents reconciled (I6).
 class ObjectLock {
   public:
-    ObjectLock(const Segment& segment, ObjectRef ref, base::Deadline deadline = base::Deadline::never())
+    ObjectLock(const Segment& segment, ObjectRef ref) : ObjectLock(segment, ref, segment.lock_deadline()) {}
+    ObjectLock(const Segment& segment, ObjectRef ref, base::Deadline deadline)
         : segment_(segment), object_(object_at(segment, ref.id)), ref_(ref), lock_(segment, object_.domain, deadline) {
         const Ident ident = Ident::unpack(object_.ident);
         if (ident.generation != ref.generation || ident.life != Life::live) throw Destroyed{};

@@ -5,9 +5,11 @@
 // file: no SIGBUS. Thread safety: const members from any thread; a Segment object is not moved while in use.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -57,6 +59,30 @@ class Segment {
     template <typename T>
     T* at(Offset<T> offset) const { return at<T>(offset.value()); }
 
+    // The same for what lies in extents: never a domain, a root or a table, however damaged the offset is. So whatever is
+    // written there harms data alone.
+    template <typename T>
+    T* block(std::uint64_t offset, std::uint64_t count = 1) const {
+        if (__builtin_expect(offset < regions_.data || offset % alignof(T) != 0 || offset > capacity_ ||
+                             count > (capacity_ - offset) / sizeof(T), false))
+            throw Damage{"offset outside the data"};
+        return reinterpret_cast<T*>(base_ + offset);
+    }
+    // `size` bytes in extents that begin at a word's boundary: reading them in whole words is within the segment.
+    std::byte* bytes(std::uint64_t offset, std::uint64_t size) const {
+        if (__builtin_expect(offset < regions_.data || offset % 8 != 0 || offset > capacity_ || size > capacity_ - offset,
+                             false))
+            throw Damage{"bytes outside the data"};
+        return base_ + offset;
+    }
+
+    // How long this process waits for a lock inside when it was not told otherwise: for ever, unless limited. The
+    // daemon limits it: no client can stop it.
+    void limit_waits(std::chrono::milliseconds limit) noexcept { wait_limit_ = limit; }
+    base::Deadline lock_deadline() const noexcept {
+        return wait_limit_ ? base::Deadline::after(*wait_limit_) : base::Deadline::never();
+    }
+
     std::uint64_t offset_of(const void* pointer) const noexcept {
         return static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - base_);
     }
@@ -77,6 +103,7 @@ class Segment {
     std::byte* base_ = nullptr;
     std::uint64_t capacity_ = 0;
     std::uint64_t hash_seed_ = 0;
+    std::optional<std::chrono::milliseconds> wait_limit_;
     Regions regions_{};
 };
 

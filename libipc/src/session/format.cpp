@@ -38,7 +38,8 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         case Kind::list: return heap::root_of<containers::SequenceRep>(object).size;
         case Kind::queue: {
             const auto& root = heap::root_of<containers::QueueRep>(object);
-            return root.puts - root.gets;
+            const std::uint64_t gets = root.gets, puts = root.puts;  // in this order it never looks like less than nothing
+            return puts >= gets ? puts - gets : 0;
         }
         case Kind::lock: {
             const sync::Sessions sessions(segment);

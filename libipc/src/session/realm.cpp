@@ -31,7 +31,9 @@ struct Realm::Impl {
     containers::Directory directory;
 
     Impl(std::string realm, segment::Segment mapped)
-        : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {}
+        : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {
+        segment.limit_waits(lock_patience);
+    }
 
     // What the segment's layers throw, as this interface's errors.
     template <typename Fn>
@@ -73,9 +75,15 @@ const std::string& Realm::name() const noexcept { return impl_->name; }
 std::string Realm::instance() const { return impl_->segment.instance(); }
 
 MemoryUse Realm::memory() const {
-    const heap::Extents extents(impl_->segment);
-    const std::uint64_t objects = impl_->directory.high_water() * segment::object_size;
-    return {impl_->segment.capacity(), extents.used_bytes() + objects, impl_->segment.reserved_bytes()};
+    return impl_->guarded("measure", [&] {
+        const heap::Extents extents(impl_->segment);
+        const segment::Regions& regions = impl_->segment.regions();
+        if (impl_->directory.high_water() > regions.object_capacity) throw segment::Damage{"more objects than fit"};
+        if (extents.used_bytes() / segment::page_size > regions.page_count)
+            throw segment::Damage{"more pages in use than there are"};
+        const std::uint64_t objects = impl_->directory.high_water() * segment::object_size;
+        return MemoryUse{impl_->segment.capacity(), extents.used_bytes() + objects, impl_->segment.reserved_bytes()};
+    });
 }
 
 std::vector<SessionInfo> Realm::sessions() const {
@@ -161,10 +169,10 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
         report.objects_freed = directory.release_all(session.index);
         wake_everybody(report);
         if (!directory.finish_erased()) report.deferred = true;
+        if (!report.deferred) sessions.free(session);
     } catch (const tx::Busy&) {
         report.deferred = true;
     }
-    if (!report.deferred) sessions.free(session);
     return report;
 }
 
@@ -197,14 +205,24 @@ std::vector<ObjectInfo> Realm::objects() const {
                             std::string(kind_name(entry.kind)), 0, segment::object_size, entry.holders};
             const ObjectRep& object = heap::object_at(impl_->segment, entry.ref.id);
             info.size = size_of(impl_->segment, entry.ref, entry.kind);
-            info.bytes += object.heap.bytes;
+            const std::uint64_t capacity = impl_->segment.capacity(), bytes = object.heap.bytes;
+            if (bytes > capacity || info.size > capacity)
+                throw Error(Errc::damaged, "list objects", "realm '" + impl_->name + "'",
+                            info.kind + " '" + label(entry) + "': more in it than fits into the realm");
+            info.bytes += bytes;
             all.push_back(std::move(info));
         }
         return all;
     });
 }
 
-std::uint32_t Realm::object_count() const { return static_cast<std::uint32_t>(impl_->directory.live()); }
+std::uint32_t Realm::object_count() const {
+    return impl_->guarded("count objects", [&] {
+        const std::uint64_t live = impl_->directory.live();
+        if (live > impl_->segment.regions().object_capacity) throw segment::Damage{"more objects than fit"};
+        return static_cast<std::uint32_t>(live);
+    });
+}
 
 void Realm::erase(std::string_view object_name) {
     if (!impl_->guarded("erase", [&] { return impl_->directory.erase(object_name); }))

@@ -145,14 +145,26 @@ void Session::tell(Control& daemon) noexcept {
     }
 }
 
+// What the segment's layers throw, as an Error of this realm.
+template <typename Fn>
+auto Session::claiming(Fn&& fn) const {
+    const auto error = [this](Errc code, const std::string& text) {
+        return Error(code, "attach", "realm '" + segment_.name() + "'", text);
+    };
+    try {
+        return fn();
+    } catch (const sync::TooMany& many) {
+        throw error(Errc::limit_exceeded, "all " + std::to_string(many.limit) + " " + many.what + " are taken");
+    } catch (const segment::Damage& damage) {
+        throw error(Errc::damaged, damage.what);
+    } catch (const tx::Busy&) {
+        throw error(Errc::timeout, "a process has been inside for too long; is it stopped?");
+    }
+}
+
 sync::SessionId Session::claim_locked() {
     if (current()) return id_;
-    try {
-        id_ = sessions_.claim(sync::ProcessIdentity::self());
-    } catch (const sync::TooMany& many) {
-        throw Error(Errc::limit_exceeded, "attach", "realm '" + segment_.name() + "'",
-                    "all " + std::to_string(many.limit) + " " + many.what + " are taken");
-    }
+    id_ = claiming([&] { return sessions_.claim(sync::ProcessIdentity::self()); });
     claimed_ = true;
     claimed_epoch_ = fork_epoch();
     told_.store(std::uint64_t{id_.generation} << 32 | id_.index, std::memory_order_relaxed);
@@ -190,13 +202,9 @@ sync::SlotId Session::find_slot() {
         }
     const std::lock_guard hold(mutex_);
     const sync::SessionId self = claim_locked();
-    ThreadSlot fresh{serial_, fork_epoch(), {}};
-    try {
-        fresh.slot = sessions_.claim_slot(self, static_cast<pid_t>(::syscall(SYS_gettid)));
-    } catch (const sync::TooMany& many) {
-        throw Error(Errc::limit_exceeded, "attach", "realm '" + segment_.name() + "'",
-                    "all " + std::to_string(many.limit) + " " + many.what + " are taken");
-    }
+    const sync::SlotId slot =
+        claiming([&] { return sessions_.claim_slot(self, static_cast<pid_t>(::syscall(SYS_gettid))); });
+    const ThreadSlot fresh{serial_, fork_epoch(), slot};
     mine.push_back({weak_from_this(), fresh});
     thread_slot = fresh;
     return fresh.slot;

@@ -68,6 +68,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
     explicit Session(segment::Segment segment);
     sync::SlotId find_slot();
+    template <typename Fn>
+    auto claiming(Fn&& fn) const;
     sync::SessionId claim_locked();
     void tell(Control& daemon) noexcept;
     void after_fork() noexcept;

@@ -68,7 +68,7 @@ void Sessions::format() {
 }
 
 SessionId Sessions::claim(const ProcessIdentity& identity) {
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     for (std::uint32_t index = 0; index < segment::max_sessions; ++index) {
         SessionRep& rep = session(index);
         const std::uint64_t ident = rep.ident;
@@ -87,7 +87,7 @@ SessionId Sessions::claim(const ProcessIdentity& identity) {
 }
 
 void Sessions::free(SessionId id) {
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     SessionRep& rep = session(id.index);
     if (high(rep.ident) != id.generation || low(rep.ident) == 0) return;
     // Slots first: a crash in between leaves a live session with fewer slots, which is freed again later.
@@ -120,7 +120,7 @@ std::optional<Sessions::Info> Sessions::info(std::uint32_t index) const {
                      rep.claimed_ns};
     };
     while (!tx::read_validated(domain_, copy)) {
-        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
         copy();
         break;
     }
@@ -128,7 +128,7 @@ std::optional<Sessions::Info> Sessions::info(std::uint32_t index) const {
 }
 
 SlotId Sessions::claim_slot(SessionId id, pid_t tid) {
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     for (std::uint32_t index = 0; index < segment::max_slots; ++index) {
         SlotRep& slot = slots_[index];
         if (low(slot.ident) != 0) continue;
@@ -145,7 +145,7 @@ SlotId Sessions::claim_slot(SessionId id, pid_t tid) {
 }
 
 void Sessions::free_slot(SlotId id) {
-    tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
     SlotRep& slot = slots_[id.index()];
     const std::uint64_t ident = slot.ident;
     if (low(ident) == 0 || SlotId::make(id.index(), high(ident)) != id) return;
@@ -167,7 +167,7 @@ std::optional<Sessions::Holder> Sessions::holder(SlotId id) const {
                        static_cast<pid_t>(session(index).pid.get()), static_cast<pid_t>(slot.tid.get())};
     };
     if (!tx::read_validated(domain_, copy)) {
-        tx::DomainLock lock(segment_, domain_, base::Deadline::never());
+        tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
         copy();
     }
     return found;

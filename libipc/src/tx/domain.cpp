@@ -3,6 +3,19 @@
 #include "tx/order.hpp"
 
 namespace muster::tx {
+namespace {
+
+// A word that a log may name: no header, no domain, no log; whatever stands in an entry, no mutex is overwritten.
+std::uint64_t* logged_word(const segment::Segment& segment, std::uint64_t offset) {
+    const segment::Regions& regions = segment.regions();
+    const bool fixed = offset < regions.extent_roots;
+    const bool domain = offset >= regions.objects && offset < regions.data &&
+                        (offset - regions.objects) % segment::object_size < sizeof(DomainRep);
+    if (fixed || domain) throw segment::Damage{"undo log: not a word of the structure"};
+    return segment.at<std::uint64_t>(offset);
+}
+
+}  // namespace
 
 void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capacity) noexcept {
     domain.mutex.format();
@@ -22,7 +35,7 @@ Entered enter_after(Acquired acquired, const segment::Segment& segment, DomainRe
         case Acquired::owner_died: break;
     }
     if (mutant(Mutant::consistent_before_rollback)) {
-        domain.mutex.mark_consistent();
+        if (!domain.mutex.mark_consistent()) return Entered::damaged;
         leave(domain);
         if (domain.mutex.lock_until(deadline) != Acquired::yes) return Entered::damaged;
         return recover(segment, domain) ? Entered::recovered : Entered::damaged;
@@ -34,7 +47,10 @@ Entered enter_after(Acquired acquired, const segment::Segment& segment, DomainRe
     __atomic_store_n(&domain.recoveries, domain.recoveries + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&domain.unreconciled, std::uint64_t{1}, __ATOMIC_RELEASE);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    domain.mutex.mark_consistent();
+    if (!domain.mutex.mark_consistent()) {
+        domain.mutex.unlock();
+        return Entered::damaged;
+    }
     return Entered::recovered;
 }
 
@@ -46,12 +62,13 @@ void reconciled(DomainRep& domain) noexcept {
 bool recover(const segment::Segment& segment, DomainRep& domain) noexcept {
     const std::uint64_t count = __atomic_load_n(&domain.log_count, __ATOMIC_ACQUIRE);
     try {
-        if (count > domain.log_capacity) return false;
-        const LogEntry* log = count == 0 ? nullptr : segment.at<LogEntry>(domain.log_offset, domain.log_capacity);
-        for (std::uint64_t i = 0; i < count; ++i) (void)segment.at<std::uint64_t>(log[i].offset);  // all, before any
+        const std::uint64_t capacity = domain.log_capacity;
+        if (count > capacity) return false;
+        const LogEntry* log = count == 0 ? nullptr : log_of(segment, domain, capacity);
+        for (std::uint64_t i = 0; i < count; ++i) (void)logged_word(segment, log[i].offset);  // all, before any
         if (count != 0) begin_writing(domain.sequence);
         for (std::uint64_t i = count; i-- > 0;)
-            segment::store_word(segment.at<std::uint64_t>(log[i].offset), log[i].old);
+            segment::store_word(logged_word(segment, segment::load_word(&log[i].offset)), log[i].old);
     } catch (const segment::Damage&) {
         return false;
     }

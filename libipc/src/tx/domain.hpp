@@ -37,6 +37,19 @@ struct alignas(64) DomainRep {
 };
 static_assert(sizeof(DomainRep) == segment::domain_size);
 
+// The domain's log, wherever it says; Damage unless that is in extents or in the fixed domains' own region, with room
+// for `capacity` entries.
+inline LogEntry* log_of(const segment::Segment& segment, const DomainRep& domain, std::uint64_t capacity) {
+    const std::uint64_t offset = domain.log_offset, fixed = segment.regions().domain_logs;
+    if (__builtin_expect(offset >= fixed && offset < segment.regions().extent_roots, false)) {
+        constexpr std::uint64_t size = 3 * segment::fixed_log_capacity;
+        if (capacity > size || (offset - fixed) / sizeof(LogEntry) > size - capacity)
+            throw segment::Damage{"undo log outside its region"};
+        return segment.at<LogEntry>(offset, capacity);
+    }
+    return segment.block<LogEntry>(offset, capacity);
+}
+
 // On memory that nobody uses: makes an unlocked domain with an empty log.
 void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capacity) noexcept;
 

@@ -54,7 +54,7 @@ Acquired RobustMutex::lock_after(int result, base::Deadline deadline) noexcept {
     return acquired;
 }
 
-void RobustMutex::mark_consistent() noexcept { MUSTER_CHECK(pthread_mutex_consistent(&mutex_) == 0); }
+bool RobustMutex::mark_consistent() noexcept { return pthread_mutex_consistent(&mutex_) == 0; }
 
 pid_t RobustMutex::owner() const noexcept {
     return static_cast<pid_t>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK);

@@ -20,7 +20,9 @@ class RobustMutex {
         return __builtin_expect(result == 0, true) ? Acquired::yes : lock_after(result, deadline);
     }
     [[nodiscard]] Acquired lock() noexcept { return lock_until(base::Deadline::never()); }
-    void mark_consistent() noexcept;  // after owner_died, when the data is whole again
+    // After owner_died, when the data is whole again. False: the mutex was overwritten meanwhile; once unlocked nobody
+    // gets it any more.
+    [[nodiscard]] bool mark_consistent() noexcept;
     void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
     // The thread id of the present owner as the kernel sees it in its own PID namespace, 0 when free. A hint.
     pid_t owner() const noexcept;

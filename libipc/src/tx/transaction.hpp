@@ -3,6 +3,7 @@
 // Rules: no user code, no system call that can block and no allocation from the process heap between the first
 // set() and commit() (I4). Memory that no reader can reach yet (just allocated, I3) is filled with init() and
 // init_bytes(), unlogged; everything else changes through set() and write(), logged.
+// Throws segment::Damage when the domain's log is not what it must be; what was changed before is undone.
 // Thread safety: one thread.
 #pragma once
 
@@ -19,9 +20,9 @@ class Tx {
     Tx(const segment::Segment& segment, DomainRep& domain)
         : segment_(segment),
           domain_(domain),
-          log_(segment.at<LogEntry>(domain.log_offset, domain.log_capacity)),
-          capacity_(domain.log_capacity) {
-        MUSTER_CHECK(domain.log_count == 0);
+          capacity_(domain.log_capacity),
+          log_(log_of(segment, domain, capacity_)) {
+        if (__builtin_expect(domain.log_count != 0, false)) throw segment::Damage{"undo log not empty"};
     }
     Tx(const Tx&) = delete;
     Tx& operator=(const Tx&) = delete;
@@ -30,12 +31,12 @@ class Tx {
     }
 
     template <typename T>
-    void set(Cell<T>& cell, std::type_identity_t<T> value) noexcept {
+    void set(Cell<T>& cell, std::type_identity_t<T> value) {
         save(&cell);
         cell.put(value);
     }
     // Into a live structure: `to` 8-byte aligned, its last word padded. Logs every word it covers.
-    void write(void* to, const void* from, std::size_t size) noexcept {
+    void write(void* to, const void* from, std::size_t size) {
         save_words(to, (size + 7) / 8);
         segment::copy_in(to, from, size);
     }
@@ -53,11 +54,11 @@ class Tx {
     }
 
     // Logs the word that holds `field`, without changing it: for memory that is about to be reused.
-    void save(const void* field) noexcept {
+    void save(const void* field) {
         const std::uint64_t offset = segment_.offset_of(field) & ~std::uint64_t{7};
         if (count_ == 0) begin_writing(domain_.sequence);
         if (mutant(Mutant::unlogged_word) && count_ == 1) return;
-        MUSTER_CHECK(count_ < capacity_);  // I5
+        if (__builtin_expect(count_ >= capacity_, false)) log_full();  // I5
         LogEntry& entry = log_[count_];
         if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + 1);
         segment::store_word(&entry.offset, offset);
@@ -67,12 +68,12 @@ class Tx {
     }
 
     // The same for `words` words from `field` on, whose entries come into force together.
-    void save_words(const void* field, std::size_t words) noexcept {
+    void save_words(const void* field, std::size_t words) {
         const auto* word = static_cast<const std::uint64_t*>(field);
         if (mutant(Mutant::unlogged_word) && words != 0) ++word, --words;
         if (words == 0) return;
         if (count_ == 0) begin_writing(domain_.sequence);
-        MUSTER_CHECK(words <= capacity_ - count_);  // I5
+        if (__builtin_expect(words > capacity_ - count_, false)) log_full();  // I5
         const std::uint64_t offset = segment_.offset_of(word);
         LogEntry* const entries = log_ + count_;
         if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + words);
@@ -92,7 +93,8 @@ class Tx {
         freed_ = false;
     }
     void roll_back() noexcept {
-        MUSTER_CHECK(recover(segment_, domain_));
+        // False: the log was overwritten. It stays in force, and whoever comes next is told of the damage.
+        (void)recover(segment_, domain_);
         count_ = 0;
         freed_ = false;
     }
@@ -107,10 +109,13 @@ class Tx {
     std::uint64_t entries_left() const noexcept { return capacity_ - count_; }
 
   private:
+    // Sound structures never need more (each operation's header states its bound); damaged ones may.
+    [[noreturn, gnu::cold]] static void log_full() { throw segment::Damage{"a change larger than its undo log"}; }
+
     const segment::Segment& segment_;
     DomainRep& domain_;
-    LogEntry* log_;
     std::uint64_t capacity_;
+    LogEntry* log_;
     std::uint64_t count_ = 0;
     bool freed_ = false;
 };

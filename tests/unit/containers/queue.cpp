@@ -210,7 +210,7 @@ TEST_CASE("a queue that finds no memory stays as it was, and can be drained and 
 TEST_CASE("no put and no get of a queue needs more than 24 log entries") {
     TempSegment segment(64u << 20);
     StringQueue queue(segment, segment.make(heap::Kind::queue));
-    // The domain's owner aborts when a log overflows (I5): a shorter log is the proof.
+    // A change that overflows its log is refused (I5): a shorter log is the proof.
     heap::object_at(*segment, queue.ref.id).domain.log_capacity = 24;
     test::Random random(5);
     for (int i = 0; i < 30'000; ++i) {

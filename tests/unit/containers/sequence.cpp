@@ -234,7 +234,7 @@ TEST_CASE("no change of a list needs more than 150 log entries") {
     TempSegment segment(64u << 20);
     const heap::ObjectRef ref = segment.make(heap::Kind::list);
     StringList list(segment, ref);
-    // The domain's owner aborts when a log overflows (I5): a shorter log is the proof.
+    // A change that overflows its log is refused (I5): a shorter log is the proof.
     heap::object_at(*segment, ref.id).domain.log_capacity = 150;
     test::Random random(7);
     std::uint64_t size = 0;

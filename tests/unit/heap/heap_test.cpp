@@ -49,7 +49,7 @@ TEST_CASE("a block is at least as large as asked for, aligned, and its own") {
                         ? heap::class_size(heap::class_of(size))
                         : heap::Extents(*f.segment).bytes_at(block - sizeof(heap::ExtentHeader));
         CHECK(f.live() == expected);
-        CHECK(ObjectLock(*f.segment, f.ref).heap().owns(block, size));
+        CHECK(heap::Heap::Owned(ObjectLock(*f.segment, f.ref).heap()).holds(block, size));
     }
     for (std::size_t i = 0; i < blocks.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {

@@ -207,7 +207,7 @@ TEST_CASE("the mutex tells its owner's death once, to the next who locks it") {
     die_after([&] { (void)mutex.lock(); });
     CHECK(mutex.owner_died());
     CHECK(mutex.lock() == Acquired::owner_died);
-    mutex.mark_consistent();
+    REQUIRE(mutex.mark_consistent());
     mutex.unlock();
     CHECK(mutex.lock() == Acquired::yes);
     mutex.unlock();
