@@ -23,6 +23,18 @@ std::string subject_of(heap::Kind kind, std::string_view name, std::uint32_t id)
     return name.empty() ? text + " #" + std::to_string(id) : text + " '" + std::string(name) + "'";
 }
 
+// An object that has been unlinked lives on until it is taken apart, by the one who erased it or whoever next changes the
+// directory. Nobody may: so those who sleep on the object must not leave it to others. What the flag says may yet be
+// undone: the directory's lock tells.
+bool ObjectState::finish_erasing() const {
+    static constexpr std::chrono::milliseconds patience{50};
+    try {
+        containers::Directory(session->segment(), patience).finish_erased();
+    } catch (const tx::Busy&) {  // somebody is at it
+    }
+    return !alive();
+}
+
 std::string ObjectState::subject() const { return subject_of(kind, name, ref.id); }
 
 std::string memory_text(std::uint64_t bytes) {

@@ -28,11 +28,16 @@ struct ObjectState {
 
     const segment::Segment& segment() const noexcept { return session->segment(); }
     heap::ObjectRep& object() const { return heap::object_at(session->segment(), ref.id); }
-    bool destroyed() const {
-        const heap::Ident ident = heap::Ident::unpack(object().ident);
-        return ident.generation != ref.generation || ident.life != heap::Life::live;
-    }
+    // Also when whoever erased it was killed before it was done: then this call does the rest.
+    bool destroyed() const { return !alive() || ((object().flags & heap::flag_doomed) != 0 && finish_erasing()); }
     std::string subject() const;
+
+  private:
+    bool alive() const {
+        const heap::Ident ident = heap::Ident::unpack(object().ident);
+        return ident.generation == ref.generation && ident.life == heap::Life::live;
+    }
+    bool finish_erasing() const;
 };
 
 // "dict 'totals'"

@@ -43,6 +43,7 @@ bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeou
         if (attempt()) return true;
         if (deadline.passed()) return false;
         wait.sleep(announced, deadline);
+        if (state.destroyed()) throw heap::Destroyed{};
     }
 }
 
