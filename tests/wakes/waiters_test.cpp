@@ -1,0 +1,166 @@
+// One of two who wait for the same is killed, at every instruction of going to sleep and of waking up: what they wait
+// for is not lost with it. Either the other one gets it, or the dead one had it, and the next is the other one's.
+#include <catch2/catch.hpp>
+
+#include "support/skip.hpp"
+#include "wakes/lanes.hpp"
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+constexpr std::size_t most_kills = 300, every_one_of_the_last = 150;
+
+class Dying {
+  public:
+    explicit Dying(const Scene& scene) : scene_(scene), lanes_(scene) {
+        const auto asleep = [](Stepped& child) { return [&child] { return child.before_sleep(); }; };
+        const auto on_a_victim = [&](const auto& record) {
+            const Image image = scene_.make(lanes_[0], object);
+            Stepped child(image.prepare, image.operation);
+            record(image, child);
+            child.kill();
+            if (!lanes_.sleepers().done(0)) {
+                image.grant();
+                settle(image, 0, false);
+            }
+            lanes_.clean(0);
+        };
+        on_a_victim([&](const Image& image, Stepped& child) {
+            falling_asleep_[0] = child.record(asleep(child));
+            REQUIRE(child.sleep());
+            image.grant();
+            REQUIRE(child.woken());
+            waking_up_ = child.record();
+            REQUIRE(child.at_end());
+        });
+        on_a_victim([&](const Image& image, Stepped& child) {
+            start_other(image, 0);
+            falling_asleep_[1] = child.record(asleep(child));
+            REQUIRE(child.before_sleep());
+        });
+        for (int tries = 0; overtaken_.size() == 0 && tries < 20; ++tries)
+            on_a_victim([&](const Image& image, Stepped& child) {
+                wake(child, image, 0);
+                if (!image.overtake()) return;  // the other one's slice was over just then
+                overtaken_ = child.record(asleep(child));
+                REQUIRE(child.before_sleep());
+            });
+        REQUIRE(overtaken_.size() != 0);
+    }
+
+    // Who sleeps first, and whether it is granted before the death or after it, in all four ways.
+    void falling_asleep() {
+        const std::vector<std::size_t> ways[] = {choose(falling_asleep_[0], most_kills, every_one_of_the_last),
+                                                 choose(falling_asleep_[1], most_kills, every_one_of_the_last)};
+        run(2 * (ways[0].size() + ways[1].size()), false, [&](Image& image, std::size_t lane, std::size_t n) {
+            const bool other_first = n / 2 >= ways[0].size(), granted_before = n % 2 == 0;
+            const std::size_t instruction = other_first ? ways[1][n / 2 - ways[0].size()] : ways[0][n / 2];
+            Stepped child(image.prepare, image.operation);
+            if (other_first) start_other(image, lane);
+            reached_ += child.go(falling_asleep_[other_first], instruction) ? 1 : 0;
+            const bool free = image.can_grant();
+            if (!other_first && free) start_other(image, lane);
+            if (granted_before && free) image.grant();
+            child.kill();
+            if (!other_first && !free) start_other(image, lane);
+            if (!granted_before || !free) image.grant();
+        });
+    }
+    // Woken by the grant, in the other one's place: who slept first is woken.
+    void waking_up() {
+        const auto chosen = choose(waking_up_, most_kills, every_one_of_the_last);
+        run(chosen.size(), true, [&](Image& image, std::size_t lane, std::size_t n) {
+            Stepped child(image.prepare, image.operation);
+            wake(child, image, lane);
+            reached_ += child.go(waking_up_, chosen[n]) ? 1 : 0;
+        });
+    }
+    // ... and finds that somebody else was faster; who goes on to the next grant.
+    void overtaken() {
+        const auto chosen = choose(overtaken_, most_kills, every_one_of_the_last);
+        run(chosen.size(), false, [&](Image& image, std::size_t lane, std::size_t n) {
+            Stepped child(image.prepare, image.operation);
+            wake(child, image, lane);
+            const bool overtaken = image.overtake();
+            reached_ += child.go(overtaken_, chosen[n]) ? 1 : 0;
+            child.kill();
+            if (overtaken) image.grant();
+        });
+    }
+
+  private:
+    void run(std::size_t total, bool may_have_got_it,
+             const std::function<void(Image& image, std::size_t lane, std::size_t n)>& kill_one) {
+        reached_ = 0;
+        lanes_.for_each_batch(total, [&](std::size_t first, std::size_t count) {
+            std::vector<Image> images;
+            for (std::size_t lane = 0; lane < count; ++lane) {
+                INFO("kill " << first + lane << " of " << total);
+                images.push_back(scene_.make(lanes_[lane], object));
+                kill_one(images.back(), lane, first + lane);
+            }
+            for (std::size_t lane = 0; lane < count; ++lane) {
+                INFO("kill " << first + lane << " of " << total);
+                settle(images[lane], lane, may_have_got_it);
+            }
+        });
+        lanes_.check();
+        REQUIRE(reached_ * 2 > total);  // on a loaded machine some have woken up at the end of a slice, another way
+    }
+    // The victim goes to sleep, then the other one; the victim is woken, and stopped.
+    void wake(Stepped& child, const Image& image, std::size_t lane) {
+        const Path& path = falling_asleep_[0];
+        REQUIRE(child.go(path, path.size() - 1));
+        REQUIRE((child.step() && child.before_sleep()));
+        const bool sleeps = child.sleep();
+        start_other(image, lane);
+        image.grant();
+        if (sleeps) REQUIRE(child.woken());
+    }
+    void start_other(const Image& image, std::size_t lane) {
+        lanes_.sleepers().start(lane);
+        lanes_.await_sleep(image, lane, false);
+    }
+    void settle(const Image& image, std::size_t lane, bool may_have_got_it) {
+        const auto done = [&] { return lanes_.sleepers().done(lane); };
+        if (!eventually([&] { return done() || (may_have_got_it && image.may_sleep()); }))
+            FAIL("it was granted, and the other one sleeps");
+        if (!done()) image.let_on();
+        if (!eventually(done)) FAIL("nothing wakes the other one any more");
+        REQUIRE(lanes_.sleepers().error(lane) == "");
+    }
+
+    const Scene& scene_;
+    Lanes lanes_;
+    Path falling_asleep_[2];  // alone, and where somebody sleeps already
+    Path waking_up_, overtaken_;
+    std::size_t reached_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it") {
+    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
+    for (const Scene& scene : waiter_scenes()) {
+        INFO(scene.name);
+        Dying(scene).falling_asleep();
+    }
+}
+
+TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got") {
+    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
+    for (const Scene& scene : waiter_scenes()) {
+        INFO(scene.name);
+        Dying(scene).waking_up();
+    }
+}
+
+TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody") {
+    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
+    for (const Scene& scene : waiter_scenes()) {
+        INFO(scene.name);
+        Dying(scene).overtaken();
+    }
+}

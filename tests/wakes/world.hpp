@@ -1,0 +1,58 @@
+// What the tests of lost wake-ups share: a realm, somebody who sleeps on an object in it, and looks at its words that
+// lock nothing, so that nobody is helped on by being watched.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "containers/queue.hpp"
+#include "support/local_realm.hpp"
+#include "support/stepper.hpp"
+#include "wakes/sleepers.hpp"
+
+namespace muster::test {
+
+struct World {
+    LocalRealm realm{4u << 20};
+    Manager manager = realm.manager();
+    session::Realm service = realm.daemon();  // what musterd does with a realm, done when the test says so
+
+    const segment::Segment& segment() const { return realm.session().segment(); }
+    heap::ObjectRef ref(const std::string& name) const;
+    heap::ObjectRep& object(const std::string& name) const { return heap::object_at(segment(), ref(name).id); }
+    containers::Queue queue(const std::string& name) const { return {segment(), ref(name)}; }
+    bool has(const void* word) const;  // in its memory
+    sync::LockRep& lock(const std::string& name) const { return heap::root_of<sync::LockRep>(object(name)); }
+};
+
+// Nobody is, or died, in the middle of a change of the object.
+bool at_rest(const heap::ObjectRep& object);
+
+// One sleeper, one who is killed, on one object.
+struct Image {
+    // In the child that is moved on and killed.
+    Stepped::Run prepare, operation;
+    // The sleeper may go on sleeping: what it waits for is not there, or was taken by the one who died.
+    std::function<bool()> may_sleep = [] { return false; };
+    std::function<void()> let_on = [] {};  // ... and this ends its sleep
+    std::vector<const void*> words = {};   // futexes that the sleeper, once asleep, sleeps on
+    std::function<void()> grant = [] {};   // what a waiter waits for; where that is the one who is killed
+    std::function<bool()> overtake = {};   // takes what was granted, before the one who was woken. False: it is gone
+    std::function<bool()> can_grant = [] { return true; };  // without waiting for the one who will be killed
+};
+
+struct Scene {
+    std::string name;
+    std::function<Image(World&, const std::string& object)> make;
+    std::function<void(World&, const std::string& object)> sleep;  // in another process
+    bool late = false;  // the sleeper comes when the other stands at its instruction
+};
+
+std::vector<Scene> waker_scenes();
+std::vector<Scene> waiter_scenes();
+
+// Of a path's instructions: all that are rare, loops thinned out, no more than about `most` in all but for the last ones.
+std::vector<std::size_t> choose(const Path& path, std::size_t most, std::size_t last);
+
+}  // namespace muster::test
