@@ -1,0 +1,139 @@
+// Conservation: items, counters, tasks, money.
+#include <map>
+
+#include "soak/controller.hpp"
+
+namespace muster::soak {
+namespace {
+
+std::string between(const std::string& what, std::int64_t found, std::uint64_t least, std::uint64_t most) {
+    if (found >= 0 && static_cast<std::uint64_t>(found) >= least && static_cast<std::uint64_t>(found) <= most)
+        return {};
+    return what + " has grown by " + std::to_string(found) + ", but " + std::to_string(least) +
+           " additions were done and " + std::to_string(most) + " begun";
+}
+
+}  // namespace
+
+// Items put = items taken + items left + those that went with who died while taking. Returns how many were
+// put, at least and at most.
+Bounds Controller::check_store(Store store, const std::vector<std::string>& left) {
+    const std::string of = name_of(store), conserved = "items put = got + left + accounted for";
+    std::map<std::uint64_t, unsigned> there;
+    std::array<std::int64_t, page_count> last{};
+    for (const std::string& text : left) {
+        const auto packed = id_of(text);
+        const ItemId id = ItemId::unpack(packed.value_or(~std::uint64_t{0}));
+        const bool ours = packed && id.round == block_->round && id.store == store && id.maker < page_count &&
+                          id.number < items_per_round;
+        law("every value is whole", ours ? "" : of + " holds '" + text.substr(0, 60) + "'");
+        if (!ours) return {};
+        law("items stand in the order of each maker",
+            id.number >= last[id.maker] ? "" : of + ": '" + text.substr(0, 60) + "'");
+        last[id.maker] = std::int64_t{id.number} + 1;
+        ++there[*packed];
+    }
+    Bounds put;
+    std::uint64_t lost = 0;
+    std::string wrong, example;
+    for (unsigned maker = 0; maker < page_count; ++maker) {
+        const Page& page = block_->pages[maker];
+        for (std::uint32_t number = 0; number < page.next[store].load(); ++number) {
+            const Put how = page.put[store][number];
+            const std::uint64_t packed = ItemId{block_->round, store, maker, number}.packed();
+            const auto found = there.find(packed);
+            const unsigned seen = page.got[store][number] + (found == there.end() ? 0 : found->second);
+            const std::string name = of + ", '" + std::to_string(packed) + "' of " + std::to_string(maker);
+            if (found != there.end()) there.erase(found);
+            if (seen > 1) wrong = name + " is there " + std::to_string(seen) + " times";
+            if (seen != 0 && (how == Put::withdrawn || how == Put::never)) wrong = name + " was never put";
+            if (how == Put::done || seen != 0) ++put.least;
+            if (how != Put::withdrawn && how != Put::never) ++put.most;
+            if (how == Put::done && seen == 0) {
+                ++lost;
+                example = name;
+            }
+        }
+    }
+    if (!there.empty()) wrong = of + ", '" + std::to_string(there.begin()->first) + "' was never put";
+    if (lost > may_be_lost_[store])
+        wrong = std::to_string(lost) + " items are missing, as " + example + "; " +
+                std::to_string(may_be_lost_[store]) + " may have gone with the dead";
+    law(conserved, wrong);
+    report_.items += put.least;
+    report_.items_unaccounted += lost;
+    return put;
+}
+
+void Controller::check_items() {
+    (void)check_store(jobs, world_->jobs.snapshot());
+    check_tasks(check_store(mail, world_->mail.snapshot()));
+    (void)check_store(tokens, world_->tokens.snapshot());
+    (void)check_store(log, world_->log.snapshot());
+    (void)check_store(tickets, world_->tickets.values());
+}
+
+// Every item put is a task, until it is reported as done.
+void Controller::check_tasks(Bounds put) {
+    std::uint64_t least = 0, most = 0;
+    for (const Page& page : block_->pages) {
+        least += page.tasks_done.done;
+        most += page.tasks_done.meant;
+    }
+    const auto ref = realm_.session->directory().find(world_->mail.name(), heap::Kind::queue);
+    const std::uint64_t now = containers::Queue(realm_.session->segment(), ref.value()).unfinished() + most;
+    const std::uint64_t at_most = bases_.unfinished + put.most + (most - least);
+    law("unfinished tasks = put - reported",
+        now >= bases_.unfinished + put.least && now <= at_most
+            ? std::string()
+            : std::to_string(now - most) + " unfinished; before " + std::to_string(bases_.unfinished) +
+                  ", put " + std::to_string(put.least) + " to " + std::to_string(put.most) + ", reported " +
+                  std::to_string(least) + " to " + std::to_string(most));
+}
+
+void Controller::check_sums() {
+    const auto bounds = [&](auto member, unsigned index) {
+        Bounds sum;
+        for (const Page& page : block_->pages) {
+            sum.least += (page.*member)[index].done;
+            sum.most += (page.*member)[index].meant;
+        }
+        return sum;
+    };
+    const std::string exact = "counters are exact to the additions in flight";
+    for (unsigned i = 0; i < counters; ++i) {
+        const Bounds sum = bounds(&Page::counted, i);
+        law(exact, between("counter " + std::to_string(i), world_->counters.at(i) - bases_.counted[i],
+                           sum.least, sum.most));
+    }
+    for (unsigned i = 0; i < elements; ++i) {
+        const Bounds sum = bounds(&Page::counted_in_list, i);
+        law(exact, between("element " + std::to_string(i),
+                           world_->counting.at(static_cast<Index>(i)) - bases_.counted_in_list[i], sum.least,
+                           sum.most));
+    }
+    for (unsigned i = 0; i < guarded; ++i) {
+        const Bounds sum = bounds(&Page::counted_under_lock, i);
+        law("counting under a lock loses nothing",
+            between("guarded " + std::to_string(i), world_->guarded.at(i) - bases_.counted_under_lock[i],
+                    sum.least, sum.most));
+    }
+    bool inherited = false;
+    {
+        const std::scoped_lock hold(world_->bank);
+        inherited = world_->bank.previous_owner_died();
+        law("a living owner leaves nothing half done",
+            inherited || (world_->journal.empty() && block_->bank.holder == 0)
+                ? ""
+                : "a transfer is in the journal");
+        block_->bank.holder = 0;  // the heir, who mends it, is the controller
+        mend_bank(*world_);
+    }
+    const std::int64_t money = money_in(*world_);
+    law("transfers move money and make none",
+        money == total_money
+            ? ""
+            : "the bank has " + std::to_string(money) + ", not " + std::to_string(total_money));
+}
+
+}  // namespace muster::soak

@@ -1,0 +1,101 @@
+#include "soak/operations.hpp"
+
+namespace muster::soak {
+namespace {
+
+constexpr const char* names[] = {
+    "nothing",
+    "dict set",
+    "dict insert",
+    "dict setdefault",
+    "dict update pairs",
+    "dict update",
+    "dict compare_and_set",
+    "dict erase",
+    "dict pop",
+    "dict popitem",
+    "dict clear",
+    "dict get",
+    "dict at",
+    "dict contains",
+    "dict keys",
+    "dict values",
+    "dict items",
+    "dict size",
+    "list push_back",
+    "list extend",
+    "list insert",
+    "list set",
+    "list update",
+    "list pop",
+    "list remove",
+    "list erase",
+    "list erase_slice",
+    "list reverse",
+    "list sort",
+    "list clear",
+    "list at",
+    "list slice",
+    "list snapshot",
+    "list find",
+    "list size",
+    "queue put",
+    "queue put_for",
+    "queue try_put",
+    "queue put_nowait",
+    "queue put_many",
+    "queue get",
+    "queue get_for",
+    "queue try_get",
+    "queue get_nowait",
+    "queue get_many",
+    "queue task_done",
+    "queue peek",
+    "queue snapshot",
+    "queue clear",
+    "queue close",
+    "queue size",
+    "lock lock",
+    "lock try_lock",
+    "lock try_lock_for",
+    "lock try_lock_until",
+    "lock unlock",
+    "lock look",
+    "manager connect",
+    "manager open",
+    "manager make",
+    "manager find",
+    "manager names",
+    "manager erase",
+    "daemon status",
+    "daemon sessions",
+    "daemon objects",
+    "daemon check",
+    "daemon processes",
+};
+static_assert(sizeof names / sizeof *names == op_count, "a name for each operation");
+
+}  // namespace
+
+const char* name_of(Op op) noexcept {
+    const auto index = static_cast<std::size_t>(op);
+    return index < op_count ? names[index] : "?";
+}
+
+bool may_sleep(Op op) noexcept {
+    switch (op) {
+        case Op::none:
+        case Op::queue_put:
+        case Op::queue_put_for:
+        case Op::queue_get:
+        case Op::queue_get_for:
+        case Op::lock_lock:
+        case Op::lock_try_lock_for:
+        case Op::lock_try_lock_until:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace muster::soak

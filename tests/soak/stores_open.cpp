@@ -1,0 +1,130 @@
+// The stores that show what they hold: a list and a dict of unique items.
+#include "soak/worker.hpp"
+
+namespace muster::soak {
+namespace {
+
+constexpr std::size_t most_log = 200, most_tickets = 150;
+
+}  // namespace
+
+void StoreWork::in_log() {
+    auto& list = world_.log;
+    const auto pop = [&](Index index) {
+        take(
+            log, Op::list_pop, 1,
+            [&](const auto& out) {
+                try {
+                    out(list.pop(index));
+                } catch (const Error& error) {
+                    if (error.errc() != Errc::index_error) throw;
+                }
+            },
+            index == 0);
+    };
+    const bool long_enough = list.size() > most_log;
+    switch (long_enough ? 4 + context_.random.below(2) : context_.random.below(9)) {
+        case 0:
+        case 1:
+        case 2:
+            return put_one(log, Op::list_push_back,
+                           [&](const auto& text) { return list.push_back(text), true; });
+        case 3:
+            return put_many(log, Op::list_extend,
+                            [&](const auto& texts) { return list.extend(texts), texts.size(); });
+        case 4:
+            return pop(0);
+        case 5:
+            return pop(context_.chance(2) ? 0 : -1);
+        case 6: {  // puts one and takes just that, if nobody else was faster
+            std::string mine;
+            put_one(log, Op::list_push_back,
+                    [&](const auto& text) { return list.push_back(mine = text), true; });
+            if (mine.empty()) return;
+            return take(
+                log, Op::list_remove, 1,
+                [&](const auto& out) {
+                    try {
+                        list.remove(mine);
+                        out(mine);
+                    } catch (const Error& error) {
+                        if (error.errc() != Errc::value_error) throw;
+                    }
+                },
+                false);
+        }
+        case 7: {
+            const Doing doing(context_.page, Op::list_slice);
+            return look(log, list.slice(static_cast<Index>(context_.random.below(50)), {}));
+        }
+        default: {
+            const Doing doing(context_.page, Op::list_snapshot);
+            return look(log, list.snapshot());
+        }
+    }
+}
+
+void StoreWork::in_tickets() {
+    auto& dict = world_.tickets;
+    const auto number = [](const std::string& text) { return *id_of(text); };
+    const auto some_key = [&]() -> std::optional<std::uint64_t> {
+        const Doing doing(context_.page, Op::dict_keys);
+        const auto keys = dict.keys();
+        if (keys.empty()) return {};
+        return keys[context_.random.below(keys.size())];
+    };
+    const bool long_enough = dict.size() > most_tickets;
+    switch (long_enough ? 3 + context_.random.below(3) : context_.random.below(8)) {
+        case 0:
+        case 1:
+            return put_one(tickets, Op::dict_insert,
+                           [&](const auto& text) { return dict.insert(number(text), text); });
+        case 2:
+            return put_one(tickets, Op::dict_setdefault,
+                           [&](const auto& text) { return dict.setdefault(number(text), text) == text; });
+        case 3:
+            return take(
+                tickets, Op::dict_popitem, 1,
+                [&](const auto& out) {
+                    try {
+                        out(dict.popitem().second);
+                    } catch (const Error& error) {
+                        if (error.errc() != Errc::key_error) throw;
+                    }
+                },
+                false);
+        case 4:
+            if (const auto key = some_key())
+                take(
+                    tickets, Op::dict_pop, 1,
+                    [&](const auto& out) {
+                        if (const auto text = dict.pop(*key)) out(*text);
+                    },
+                    false);
+            return;
+        case 5:
+            if (const auto key = some_key())
+                take(
+                    tickets, Op::dict_erase, 1,
+                    [&](const auto& out) {
+                        if (dict.erase(*key)) out(text_of(*key));
+                    },
+                    false);
+            return;
+        case 6: {
+            const Doing doing(context_.page, Op::dict_items);
+            for (const auto& [key, text] : dict.items())
+                if (checked(tickets, text).packed() != key)
+                    throw Broken("every value is whole", "tickets: another's");
+            return;
+        }
+        default:
+            if (const auto key = some_key()) {
+                const Doing doing(context_.page, Op::dict_get);
+                if (const auto text = dict.get(*key); text && number(*text) != *key)
+                    throw Broken("every value is whole", "tickets: another's");
+            }
+    }
+}
+
+}  // namespace muster::soak

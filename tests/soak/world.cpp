@@ -1,0 +1,66 @@
+#include "soak/world.hpp"
+
+#include "handles/realm.hpp"
+#include "soak/block.hpp"
+
+namespace muster::soak {
+namespace {
+
+std::string named(const std::string& name) { return prefix + name; }
+std::string shard_name(unsigned index) { return named("shard " + std::to_string(index)); }
+std::string own_name(unsigned worker, const char* kind) {
+    return named("own " + std::to_string(worker) + " " + kind);
+}
+
+}  // namespace
+
+World open_world(const Manager& manager) {
+    const auto sums = [&](const std::string& name) {
+        return manager.dict<std::uint32_t, std::int64_t>(name);
+    };
+    std::vector<Dict<std::uint32_t, std::int64_t>> shard;
+    for (unsigned i = 0; i < shards; ++i) shard.push_back(sums(shard_name(i)));
+    return {manager.queue<std::string>(named("jobs"), {.maxsize = jobs_bound}),
+            manager.queue<std::string>(named("mail")),
+            manager.queue<std::string>(named("tokens")),
+            manager.list<std::string>(named("log")),
+            manager.dict<std::uint64_t, std::string>(named("tickets")),
+            sums(named("counters")),
+            sums(named("guarded")),
+            manager.list<std::int64_t>(named("counting")),
+            std::move(shard),
+            manager.dict<std::string, Transfer>(named("journal")),
+            manager.lock(named("ledger")),
+            manager.lock(named("bank"))};
+}
+
+void fill_world(World& world) {
+    for (unsigned i = 0; i < counters; ++i) world.counters.set(i, 0);
+    for (unsigned i = 0; i < guarded; ++i) world.guarded.set(i, 0);
+    for (unsigned i = 0; i < elements; ++i) world.counting.push_back(0);
+    for (auto& shard : world.shard)
+        for (unsigned i = 0; i < accounts; ++i) shard.set(i, deposit);
+}
+
+OwnObjects open_own(const Manager& manager, unsigned worker) {
+    return {manager.dict<std::uint32_t, std::string>(own_name(worker, "dict")),
+            manager.list<std::string>(own_name(worker, "list")),
+            manager.queue<std::string>(own_name(worker, "queue"))};
+}
+
+std::vector<std::string> lasting_names(unsigned workers) {
+    std::vector<std::string> all;
+    for (const char* name : {"jobs", "mail", "tokens", "log", "tickets", "counters", "guarded", "counting",
+                             "journal", "ledger", "bank"})
+        all.push_back(named(name));
+    for (unsigned i = 0; i < shards; ++i) all.push_back(shard_name(i));
+    for (unsigned i = 0; i < workers; ++i)
+        for (const char* kind : {"dict", "list", "queue"}) all.push_back(own_name(i, kind));
+    return all;
+}
+
+Attached::Attached(const std::string& address)
+    : session(session::Session::attach(session::Address::parse(address))),
+      manager(std::make_shared<detail::Realm>(session)) {}
+
+}  // namespace muster::soak

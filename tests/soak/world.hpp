@@ -1,0 +1,60 @@
+// The named objects that the workers share, and what each worker has for itself, as one process holds them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <muster/manager.hpp>
+
+#include "session/session.hpp"
+
+namespace muster::soak {
+
+inline constexpr const char* prefix = "soak ";              // of all names
+inline constexpr const char* passing_prefix = "soak tmp ";  // of objects that come and go
+inline constexpr std::int64_t jobs_bound = 12;
+inline constexpr unsigned token_count = 3;
+inline constexpr unsigned shards = 4, accounts = 6;
+inline constexpr std::int64_t deposit = 1000;
+inline constexpr std::int64_t total_money = deposit * shards * accounts;
+
+// From shard and account to shard and account; what stands there afterwards.
+using Transfer = std::tuple<unsigned, unsigned, unsigned, unsigned, std::int64_t, std::int64_t>;
+
+struct World {
+    Queue<std::string> jobs, mail, tokens;
+    List<std::string> log;
+    Dict<std::uint64_t, std::string> tickets;
+    Dict<std::uint32_t, std::int64_t> counters, guarded;
+    List<std::int64_t> counting;
+    std::vector<Dict<std::uint32_t, std::int64_t>> shard;
+    Dict<std::string, Transfer> journal;  // of the transfer that the bank's lock is held for
+    Lock ledger, bank;
+};
+// Opens them, or makes them, empty.
+World open_world(const Manager& manager);
+// What they begin with: zeros and deposits. Nobody else uses them meanwhile.
+void fill_world(World& world);
+
+// A worker's own; their texts are own_id's.
+struct OwnObjects {
+    Dict<std::uint32_t, std::string> dict;
+    List<std::string> list;
+    Queue<std::string> queue;
+};
+OwnObjects open_own(const Manager& manager, unsigned worker);
+
+// All names that stay while the soak runs.
+std::vector<std::string> lasting_names(unsigned workers);
+
+// A process in the daemon's realm, with the library's own view of it beside the public one.
+struct Attached {
+    std::shared_ptr<session::Session> session;
+    Manager manager;
+    explicit Attached(const std::string& address);
+};
+
+}  // namespace muster::soak
