@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdio>
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,18 @@ std::string since(double epoch) {
 std::string memory_text(const json& memory) {
     return human_bytes(memory.value("used", 0.0)) + " used of " + human_bytes(memory.value("capacity", 0.0)) +
            ", " + human_bytes(memory.value("reserved", 0.0)) + " reserved";
+}
+
+std::string blocked_text(const json& blocked) {
+    const bool known = blocked.contains("pid") && blocked["pid"].is_number();
+    const auto tid = blocked.value("tid", 0L), pid = known ? blocked["pid"].get<long>() : 0L;
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.1f s", blocked.value("seconds", 0.0));
+    return blocked.value("object", "?") + " held by " +
+           (known ? "PID " + std::to_string(pid) + (tid != pid ? ", thread " + std::to_string(tid) : "") + " (" +
+                        blocked.value("program", "?") + ")"
+                  : "thread " + std::to_string(tid) + " of another PID namespace") +
+           (blocked.value("stopped", false) ? ", stopped," : "") + " for at least " + seconds;
 }
 
 void print(Context& context, const json& status) {
@@ -44,6 +57,7 @@ void print(Context& context, const json& status) {
                          std::to_string(realm.value("objects", 0L)) + " objects, " +
                          memory_text(realm.value("memory", json::object())) +
                          (damaged ? ", DAMAGED: " + realm["damaged"].get<std::string>() : ""));
+        for (const auto& blocked : realm.value("blocked", json::array())) row("blocked", blocked_text(blocked));
     }
 }
 

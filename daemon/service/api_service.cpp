@@ -17,14 +17,26 @@ json view(const session::MemoryUse& memory) {
     return {{"capacity", memory.capacity}, {"used", memory.used}, {"reserved", memory.reserved}};
 }
 
+json view(const session::Blocked& blocked) {
+    return {{"object", blocked.object},
+            {"pid", blocked.pid == 0 ? json(nullptr) : json(blocked.pid)},
+            {"tid", blocked.tid},
+            {"program", blocked.program},
+            {"stopped", blocked.stopped},
+            {"seconds", blocked.seconds}};
+}
+
 json view(const RealmView& realm) {
+    auto blocked = json::array();
+    for (const session::Blocked& one : realm.blocked) blocked.push_back(view(one));
     return {{"uid", realm.uid},
             {"name", realm.name},
             {"instance", realm.instance},
             {"memory", view(realm.memory)},
             {"sessions", realm.sessions},
             {"objects", realm.objects},
-            {"damaged", realm.damaged ? json(*realm.damaged) : json(nullptr)}};
+            {"damaged", realm.damaged ? json(*realm.damaged) : json(nullptr)},
+            {"blocked", blocked}};
 }
 
 json view(const SessionView& session) {

@@ -24,6 +24,7 @@ CallError translate(const Error& error) {
     switch (error.errc()) {
         case Errc::out_of_memory: return CallError("io.muster.service.OutOfMemory", {{"reason", text}});
         case Errc::damaged: return CallError("io.muster.service.Damaged", {{"reason", text}});
+        case Errc::timeout: return CallError("io.muster.service.Busy", {{"reason", text}});
         case Errc::refused:
             return CallError("io.muster.service.NotPermitted", {{"operation", error.operation()}, {"reason", text}});
         case Errc::no_such_object: return CallError("io.muster.objects.NoSuchObject", {{"name", error.subject()}});

@@ -202,6 +202,7 @@ std::vector<RealmView> Store::realms(uid_t caller) const {
                 view.memory = holding.realm->memory();
                 view.sessions = holding.realm->session_count();
                 view.objects = holding.realm->object_count();
+                view.blocked = holding.realm->blocked();
             } catch (const Error& error) {
                 view.damaged = error.what();
             }

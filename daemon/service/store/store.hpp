@@ -57,6 +57,7 @@ struct RealmView {
     session::MemoryUse memory;
     std::uint32_t sessions = 0, objects = 0;
     std::optional<std::string> damaged;
+    std::vector<session::Blocked> blocked;
 };
 
 class Store {

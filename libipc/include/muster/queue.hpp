@@ -3,7 +3,7 @@
 // An item is either in the queue or was taken by exactly one get; a process killed in between loses none. Blocking calls
 // sleep; whoever dies, no waiter is forgotten for longer than a fraction of a second.
 // Throws Error: closed, destroyed, out_of_memory (nothing changed), limit_exceeded (an item over 1 GiB), type_mismatch,
-// invalid_argument (a negative timeout).
+// invalid_argument (a negative timeout), timeout (of a call with one: somebody is stopped inside the queue, and who).
 #pragma once
 
 #include <chrono>

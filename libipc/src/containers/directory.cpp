@@ -96,7 +96,18 @@ ObjectRef Directory::create(Kind kind, std::optional<std::uint32_t> holder, cons
 
 // Three steps, each harmless if it is the last: the object is built, made live, linked.
 std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder) {
-    std::uint32_t id = rep_.free_head;
+    // Holders of stale handles take an entry's lock for a moment, to find that their object is gone. One who is stopped
+    // at that moment keeps the entry out of use, and nothing else.
+    std::optional<tx::DomainLock> lock;
+    std::uint32_t id = rep_.free_head, before = 0;
+    for (std::uint64_t steps = 0; id != 0; before = id, id = heap::object_at(segment_, id).next) {
+        if (++steps > capacity_) throw segment::Damage{"directory: endless free list"};
+        try {
+            lock.emplace(segment_, heap::object_at(segment_, id).domain, base::Deadline::after(object_patience));
+            break;
+        } catch (const tx::Busy&) {
+        }
+    }
     const bool fresh = id == 0;
     if (fresh) {
         if (rep_.high_water >= capacity_) throw TooManyObjects{};
@@ -110,12 +121,11 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
     ObjectRep& object = heap::object_at(segment_, id);
     const std::uint32_t next_free = fresh ? 0 : object.next.get();
     {
-        // Holders of stale handles take this lock for a moment, to find that their object is gone.
-        tx::DomainLock lock(segment_, object.domain, segment_.lock_deadline());
+        if (fresh) lock.emplace(segment_, object.domain, segment_.lock_deadline());
         tx::reconciled(object.domain);
-        const Ident before = Ident::unpack(object.ident);
-        if (before.life == heap::Life::live && !fresh) throw segment::Damage{"directory: a live object in the free list"};
-        const std::uint32_t generation = before.generation + 1;
+        const Ident last = Ident::unpack(object.ident);
+        if (last.life == heap::Life::live && !fresh) throw segment::Damage{"directory: a live object in the free list"};
+        const std::uint32_t generation = last.generation + 1;
         static constexpr std::byte zeros[sizeof(ObjectRep::root)]{};
         Tx::init_bytes(object.root.data(), zeros, sizeof zeros);
         if (has_heap(kind)) {
@@ -126,12 +136,13 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
         }
         if (init) init(object);
         Tx::publish(object.domain, object.ident, Ident{generation, kind, heap::Life::live}.pack());
+        lock.reset();
     }
     Tx tx(segment_, domain_);
     if (fresh)
         tx.set(rep_.high_water, id);
     else
-        tx.set(rep_.free_head, next_free);
+        tx.set(before != 0 ? heap::object_at(segment_, before).next : rep_.free_head, next_free);
     for (std::uint32_t word = 0; word < heap::holder_words; ++word) {
         const bool ours = holder && *holder / 64 == word;
         const std::uint64_t bits = ours ? std::uint64_t{1} << *holder % 64 : 0;
@@ -215,8 +226,8 @@ void Directory::doom(std::uint32_t id) {
     tx.commit();
 }
 
-// Takes the first doomed object apart. False: a live process is inside it; later.
-bool Directory::finish(std::uint32_t id) {
+// Takes a doomed object apart; `before` precedes it in the list. False: a live process is inside it; later.
+bool Directory::finish(std::uint32_t id, std::uint32_t before) {
     ObjectRep& object = heap::object_at(segment_, id);
     if ((object.flags & heap::flag_doomed) == 0) throw segment::Damage{"directory: doomed list"};
     try {
@@ -228,13 +239,13 @@ bool Directory::finish(std::uint32_t id) {
             __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
             base::futex_wake(&word);
         }
-        if (object.heap.body != 0) heap::Heap(segment_, object, id).destroy();
+        if (has_heap(ident.kind)) heap::Heap(segment_, object, id).destroy();  // again, if it was begun before
         tx::reconciled(object.domain);
     } catch (const tx::Busy&) {
         return false;
     }
     Tx tx(segment_, domain_);
-    tx.set(rep_.doomed_head, object.next);
+    tx.set(before != 0 ? heap::object_at(segment_, before).next : rep_.doomed_head, object.next);
     tx.set(object.flags, 0);
     tx.set(object.next, rep_.free_head);
     tx.set(rep_.free_head, id);
@@ -243,9 +254,18 @@ bool Directory::finish(std::uint32_t id) {
 }
 
 bool Directory::finish_doomed() {
-    while (const std::uint32_t id = rep_.doomed_head)
-        if (!finish(id)) return false;
-    return true;
+    bool all = true;
+    std::uint64_t steps = 0;
+    for (std::uint32_t id = rep_.doomed_head, before = 0; id != 0;) {
+        if (++steps > capacity_) throw segment::Damage{"directory: endless list of doomed objects"};
+        const std::uint32_t next = heap::object_at(segment_, id).next;
+        if (!finish(id, before)) {
+            before = id;
+            all = false;
+        }
+        id = next;
+    }
+    return all;
 }
 
 bool Directory::finish_erased() {
@@ -336,6 +356,11 @@ void Directory::sweep() {
         if (!is_live(extent.owner) && !doomed) strays.push_back(extent);
     });
     for (const heap::Extent& stray : strays) extents.give_back(stray.offset, stray.owner);
+}
+
+std::optional<ObjectEntry> Directory::glance(std::uint32_t id) const {
+    std::optional<ObjectEntry> found;
+    return tx::read_validated(domain_, [&] { found = entry(id); }) ? found : std::nullopt;
 }
 
 std::vector<ObjectEntry> Directory::list() const {

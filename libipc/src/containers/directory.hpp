@@ -79,6 +79,8 @@ class Directory {
 
     // Copies, without holding a lock while `fn` runs. Objects that come or go meanwhile are seen or not.
     std::vector<ObjectEntry> list() const;
+    // One of them, without waiting for anybody: none when it is gone, or when the directory is being changed.
+    std::optional<ObjectEntry> glance(std::uint32_t id) const;
     std::uint64_t live() const noexcept { return rep_.live; }
     std::uint64_t high_water() const noexcept { return rep_.high_water; }
 
@@ -93,7 +95,7 @@ class Directory {
     Cell<std::uint32_t>& bucket_of(std::string_view name) const;
     std::uint32_t make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder);
     void doom(std::uint32_t id);
-    bool finish(std::uint32_t id);
+    bool finish(std::uint32_t id, std::uint32_t before);
     bool finish_doomed();
     void sweep();  // finishes what a dead process began; by whoever locks the directory after a death
     std::optional<ObjectEntry> entry(std::uint32_t id) const;

@@ -16,10 +16,10 @@ sync::LockWord word_of(const ObjectState& state) {
 }  // namespace
 
 bool Lock::lock_within(detail::Timeout timeout) {
-    const sync::SlotId self = state_->session->slot();
     return guarded(*state_, "lock", [&] {
         const base::Deadline deadline =
             !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
+        const sync::SlotId self = detail::within(deadline, [&] { return state_->session->slot(); });
         switch (word_of(*state_).acquire(self, deadline, [&] { return state_->destroyed(); })) {
             case sync::LockWord::Outcome::acquired: return true;
             case sync::LockWord::Outcome::timed_out: return false;

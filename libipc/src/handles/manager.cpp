@@ -44,8 +44,8 @@ decltype(auto) guarded(const session::Session& session, const char* operation, c
         detail::throw_out_of_memory(session, operation, subject, missing);
     } catch (const segment::Damage& damage) {
         detail::throw_damaged(operation, subject, damage.what);
-    } catch (const tx::Busy&) {
-        detail::throw_busy(operation, subject);
+    } catch (const tx::Busy& busy) {
+        detail::throw_busy(session, operation, subject, busy);
     }
 }
 

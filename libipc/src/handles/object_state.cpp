@@ -67,8 +67,8 @@ void throw_damaged(const char* operation, std::string subject, const char* what)
     throw Error(Errc::damaged, operation, std::move(subject), std::string(what) + "; `musterctl check` tells more");
 }
 
-void throw_busy(const char* operation, std::string subject) {
-    throw Error(Errc::timeout, operation, std::move(subject), "another process has been inside for too long");
+void throw_busy(const session::Session& session, const char* operation, std::string subject, const tx::Busy& busy) {
+    throw Error(Errc::timeout, operation, std::move(subject), sync::describe(session.segment(), busy));
 }
 
 void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit) {

@@ -48,7 +48,8 @@ std::string memory_text(std::uint64_t bytes);  // "4.0 MiB"
 [[noreturn]] void throw_out_of_memory(const session::Session& session, const char* operation, std::string subject,
                                       const heap::OutOfMemory& missing);
 [[noreturn]] void throw_damaged(const char* operation, std::string subject, const char* what);
-[[noreturn]] void throw_busy(const char* operation, std::string subject);
+[[noreturn]] void throw_busy(const session::Session& session, const char* operation, std::string subject,
+                             const tx::Busy& busy);
 
 // Runs `fn`, an operation on the object, and names what it throws.
 template <typename Fn>
@@ -61,8 +62,29 @@ decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn)
         throw_out_of_memory(*state.session, operation, state.subject(), missing);
     } catch (const segment::Damage& damage) {
         throw_damaged(operation, state.subject(), damage.what);
-    } catch (const tx::Busy&) {
-        throw_busy(operation, state.subject());
+    } catch (const tx::Busy& busy) {
+        throw_busy(*state.session, operation, state.subject(), busy);
+    }
+}
+
+// How long an operation with a deadline waits for somebody who is inside and does work: a busy machine may take its time.
+// One who is stopped is waited for until the deadline, or a moment where that is nearer.
+inline constexpr std::chrono::seconds worker_patience{5};
+inline constexpr std::chrono::milliseconds moment{100};
+
+// Runs `attempt` under the deadline: tx::Busy, with who it is, rather than a wait that may never end.
+template <typename Attempt>
+auto within(base::Deadline deadline, Attempt&& attempt) {
+    if (deadline.is_never()) return attempt();
+    std::optional<base::Deadline> end;
+    for (;;) {
+        try {
+            const tx::Patience patience(deadline, moment);
+            return attempt();
+        } catch (const tx::Busy& busy) {
+            if (!end) end = base::Deadline::after(worker_patience);
+            if (end->passed() || sync::occupant(busy.seen.owner).stopped()) throw;
+        }
     }
 }
 

@@ -31,10 +31,11 @@ void check_timeout(const ObjectState& state, const char* operation, Timeout time
 
 // Repeats `attempt` until it is not `blocked`, sleeping on the wait point in between. False: the time ran out.
 template <typename Attempt, typename Blocked>
-bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeout, Attempt&& attempt, Blocked&& looks_blocked) {
-    if (attempt()) return true;
+bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeout, Attempt&& try_it, Blocked&& looks_blocked) {
     const base::Deadline deadline =
         !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
+    const auto attempt = [&] { return within(deadline, try_it); };
+    if (attempt()) return true;
     if (deadline.is_now()) return false;
     for (int i = 0; several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
     sync::WaitPoint wait = point_of(state, point);

@@ -140,10 +140,16 @@ void Heap::grow(std::uint64_t bytes) {
     const bool large = bytes > largest_class;
     std::uint64_t ask = bytes + sizeof(ExtentHeader);
     if (!large) ask = std::max(ask, std::clamp<std::uint64_t>(std::bit_floor(rep_.bytes.get()), 4096, largest_chunk));
-    Extent extent = extents.acquire(ask, id_);
-    if (extent.offset == 0 && !large) {  // a small chunk may still be there
-        ask = bytes + sizeof(ExtentHeader);
+    Extent extent;
+    try {
         extent = extents.acquire(ask, id_);
+        if (extent.offset == 0 && !large) {  // a small chunk may still be there
+            ask = bytes + sizeof(ExtentHeader);
+            extent = extents.acquire(ask, id_);
+        }
+    } catch (const tx::Busy&) {  // perhaps with an extent in hand that nobody knows of
+        tx::unreconciled(object_.domain);
+        throw;
     }
     if (extent.offset == 0) throw OutOfMemory{bytes, extent.error};
     ExtentHeader& fresh = header(extent.offset);
@@ -177,7 +183,11 @@ void Heap::collect() {
         Tx tx(segment_, object_.domain);
         tx.set(rep_.garbage, next);
         tx.commit();
-        extents.give_back(extent, id_);  // dying in between leaves a tagged extent in no list: reconcile()
+        try {
+            extents.give_back(extent, id_);  // dying in between leaves a tagged extent in no list: reconcile()
+        } catch (const tx::Busy&) {
+            return tx::unreconciled(object_.domain);
+        }
     }
 }
 

@@ -81,7 +81,7 @@ class Heap {
     // --- outside a transaction, under the object's lock ---
     void make_body();                // a new object's first extent; throws OutOfMemory
     void grow(std::uint64_t bytes);  // so that allocate(bytes) succeeds; throws OutOfMemory
-    void collect();                  // gives back what is garbage
+    void collect();                  // gives back what is garbage; what it cannot now (tx::Busy) it leaves to reconcile()
     bool has_garbage() const noexcept { return rep_.garbage != 0; }
     void trim();                     // spare extents become garbage, and are collected
     bool has_spare() const noexcept { return rep_.spare != 0; }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "containers/containers.hpp"
+#include "session/blocked.hpp"
 #include "session/format.hpp"
 #include "sync/sync.hpp"
 
@@ -29,6 +30,7 @@ struct Realm::Impl {
     segment::Segment segment;
     sync::Sessions sessions;
     containers::Directory directory;
+    BlockedWatch watch;
 
     Impl(std::string realm, segment::Segment mapped)
         : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {
@@ -38,13 +40,13 @@ struct Realm::Impl {
     // What the segment's layers throw, as this interface's errors.
     template <typename Fn>
     auto guarded(const char* operation, Fn&& fn) const {
+        const tx::Patience patience(base::Deadline::now(), lock_patience);
         try {
             return fn();
         } catch (const segment::Damage& damage) {
             throw Error(Errc::damaged, operation, "realm '" + name + "'", damage.what);
-        } catch (const tx::Busy&) {
-            throw Error(Errc::timeout, operation, "realm '" + name + "'",
-                        "a process has been inside the directory for too long; is it stopped?");
+        } catch (const tx::Busy& busy) {
+            throw Error(Errc::timeout, operation, "realm '" + name + "'", sync::describe(segment, busy));
         }
     }
     bool dead(const sync::Sessions::Info& info) const { return !sessions.alive(info); }
@@ -227,6 +229,11 @@ std::uint32_t Realm::object_count() const {
 void Realm::erase(std::string_view object_name) {
     if (!impl_->guarded("erase", [&] { return impl_->directory.erase(object_name); }))
         throw Error(Errc::no_such_object, "erase", "'" + std::string(object_name) + "'");
+}
+
+std::vector<Blocked> Realm::blocked() const {
+    return impl_->guarded("look for stopped processes",
+                          [&] { return impl_->watch.look(impl_->segment, impl_->directory, impl_->sessions); });
 }
 
 CheckReport Realm::check() const {

@@ -49,6 +49,16 @@ struct Violation {
     std::string text;
 };
 
+// Somebody who has been inside an object, or one of the realm's own structures, for longer than any change takes; or who
+// holds a lock that others wait for, and is stopped.
+struct Blocked {
+    std::string object;          // "dict 'totals'", "the realm's directory"
+    pid_t pid = 0, tid = 0;      // pid 0: of another PID namespace
+    std::string program;
+    bool stopped = false;        // by a signal or a debugger
+    double seconds = 0;          // at least
+};
+
 struct CheckReport {
     std::vector<Violation> violations;
     std::uint64_t objects = 0, extents = 0;
@@ -90,6 +100,9 @@ class Realm {
     std::uint32_t object_count() const;
     void erase(std::string_view object_name);  // throws no_such_object
     CheckReport check() const;
+    // Looks who is inside what, and tells of those whom an earlier look, a second ago or more, found in the same place.
+    // Waits for nobody.
+    std::vector<Blocked> blocked() const;
 
   private:
     struct Impl;

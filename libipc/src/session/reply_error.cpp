@@ -20,7 +20,7 @@ constexpr std::array ours{
     Meaning{"LimitExceeded", Errc::limit_exceeded},  Meaning{"Damaged", Errc::damaged},
     Meaning{"NoSuchProcess", Errc::no_such_process}, Meaning{"NoSuchSession", Errc::refused},
     Meaning{"NoSuchObject", Errc::no_such_object},   Meaning{"StartFailed", Errc::start_failed},
-    Meaning{"WaitTimeout", Errc::timeout},
+    Meaning{"WaitTimeout", Errc::timeout},           Meaning{"Busy", Errc::timeout},
 };
 
 std::string text_of(const json& parameters, const char* field) {
@@ -54,6 +54,8 @@ Error from_ours(Errc code, const json& p, std::string operation) {
             return Error(code, std::move(operation), "process", std::move(detail));
         }
         case Errc::timeout: {
+            if (const std::string reason = text_of(p, "reason"); !reason.empty())
+                return Error(code, std::move(operation), {}, reason);
             const auto waiting = p.is_object() && p.contains("processes") && p["processes"].is_array()
                                      ? std::to_string(p["processes"].size()) + " still running"
                                      : std::string();

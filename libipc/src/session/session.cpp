@@ -145,7 +145,7 @@ void Session::tell(Control& daemon) noexcept {
     }
 }
 
-// What the segment's layers throw, as an Error of this realm.
+// What the segment's layers throw, as an Error of this realm; tx::Busy is for those who set the limit to handle.
 template <typename Fn>
 auto Session::claiming(Fn&& fn) const {
     const auto error = [this](Errc code, const std::string& text) {
@@ -157,8 +157,6 @@ auto Session::claiming(Fn&& fn) const {
         throw error(Errc::limit_exceeded, "all " + std::to_string(many.limit) + " " + many.what + " are taken");
     } catch (const segment::Damage& damage) {
         throw error(Errc::damaged, damage.what);
-    } catch (const tx::Busy&) {
-        throw error(Errc::timeout, "a process has been inside for too long; is it stopped?");
     }
 }
 

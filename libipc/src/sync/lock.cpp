@@ -42,7 +42,11 @@ bool LockWord::take_or_sleep(SlotId self, bool& slept, base::Deadline deadline) 
     if (base::futex_wait(&rep_.word, marked, deadline.earlier(base::Deadline::after(wait_slice))) == base::Woken::timed_out) {
         // I9: nobody has told us for a while; is there anybody who could?
         const SlotId held_by{marked & holder_mask};
-        if (!sessions_.alive(held_by)) release_dead(held_by);
+        try {
+            const tx::Patience none(base::Deadline::now(), std::chrono::nanoseconds::zero());
+            if (!sessions_.alive(held_by)) release_dead(held_by);
+        } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
+        }
     }
     return false;
 }

@@ -2,5 +2,6 @@
 #pragma once
 
 #include "sync/lock.hpp"
+#include "sync/occupant.hpp"
 #include "sync/sessions.hpp"
 #include "sync/wait_point.hpp"

@@ -59,6 +59,11 @@ void reconciled(DomainRep& domain) noexcept {
     __atomic_store_n(&domain.unreconciled, std::uint64_t{0}, __ATOMIC_RELEASE);
 }
 
+void unreconciled(DomainRep& domain) noexcept {
+    __atomic_store_n(&domain.unreconciled, std::uint64_t{1}, __ATOMIC_RELEASE);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 bool recover(const segment::Segment& segment, DomainRep& domain) noexcept {
     const std::uint64_t count = __atomic_load_n(&domain.log_count, __ATOMIC_ACQUIRE);
     try {

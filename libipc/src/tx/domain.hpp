@@ -56,13 +56,17 @@ void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capac
 enum class Entered { yes, recovered, timed_out, damaged };
 
 // Locks the domain. `recovered`: the last owner died inside; its half-done mutation was undone.
-// `damaged`: the mutex or the log is not ours any more; nothing is held.
-[[nodiscard]] Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept;
+// `damaged`: the mutex or the log is not ours any more; nothing is held. `seen` is filled with `timed_out`.
+[[nodiscard]] Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline,
+                            Seen* seen = nullptr) noexcept;
 inline void leave(DomainRep& domain) noexcept { domain.mutex.unlock(); }
 
 // The owner of the lock mended what a dead predecessor may have left between this domain and another one (I6).
 // Until then `unreconciled` stays set: whoever dies while mending leaves the duty to the next.
 void reconciled(DomainRep& domain) noexcept;
+
+// What hangs on the domain could not be finished (tx::Busy elsewhere): left to the next one who enters, as after a death.
+void unreconciled(DomainRep& domain) noexcept;
 
 // Undoes what the log holds. Idempotent: a crash inside is mended by the next call. False when the log is damaged.
 [[nodiscard]] bool recover(const segment::Segment& segment, DomainRep& domain) noexcept;
@@ -70,22 +74,27 @@ void reconciled(DomainRep& domain) noexcept;
 // What remains of enter() when the mutex was not simply free.
 [[nodiscard]] Entered enter_after(Acquired acquired, const segment::Segment& segment, DomainRep& domain,
                                   base::Deadline deadline) noexcept;
-inline Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) noexcept {
+inline Entered enter(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline,
+                     Seen* seen) noexcept {
     if (!domain.mutex.sound()) return Entered::damaged;
-    const Acquired acquired = domain.mutex.lock_until(deadline);
+    const Acquired acquired = domain.mutex.lock_until(deadline, seen, &domain.sequence);
     if (__builtin_expect(acquired == Acquired::yes, true)) return Entered::yes;
     return enter_after(acquired, segment, domain, deadline);
 }
 
 // RAII over enter/leave for code that has nothing to say about failure: throws segment::Damage when damaged or Busy.
-struct Busy {};
+struct Busy {
+    const DomainRep* domain;
+    Seen seen;
+};
 class DomainLock {
   public:
     DomainLock(const segment::Segment& segment, DomainRep& domain, base::Deadline deadline) : domain_(domain) {
-        switch (enter(segment, domain, deadline)) {
+        Seen seen;
+        switch (enter(segment, domain, deadline, &seen)) {
             case Entered::yes: break;
             case Entered::recovered: recovered_ = true; break;
-            case Entered::timed_out: throw Busy{};
+            case Entered::timed_out: throw Busy{&domain, seen};
             case Entered::damaged: throw segment::Damage{"mutex or undo log damaged"};
         }
     }

@@ -1,5 +1,7 @@
 #include "tx/robust_mutex.hpp"
 
+#include "tx/patience.hpp"
+
 #include <linux/futex.h>
 
 namespace muster::tx {
@@ -24,6 +26,8 @@ int lock_for(pthread_mutex_t& mutex, std::chrono::nanoseconds wait) noexcept {
 
 }  // namespace
 
+thread_local constinit const Patience* Patience::current_ = nullptr;
+
 Acquired RobustMutex::translate(int result) noexcept {
     switch (result) {
         case 0: return Acquired::yes;
@@ -46,11 +50,24 @@ void RobustMutex::format() noexcept {
 
 // Why neither pthread_mutex_lock nor one long wait: a waiter that was woken and dies before it has the lock takes the
 // wake with it, once somebody else was faster than it; the rest would sleep for ever on a lock that is free.
-Acquired RobustMutex::lock_after(int result, base::Deadline deadline) noexcept {
+Acquired RobustMutex::lock_after(int result, base::Deadline deadline, Seen* seen, const std::uint64_t* turns) noexcept {
+    using Clock = base::Deadline::Clock;
     Acquired acquired = translate(result);
+    if (acquired != Acquired::timed_out) return acquired;
+    deadline = Patience::limit(deadline);
+    const auto turn = [turns] { return turns == nullptr ? 0 : __atomic_load_n(turns, __ATOMIC_RELAXED); };
+    pid_t before = owner();
+    std::uint64_t turn_before = turn();
+    auto since = Clock::now(), now = since;
     while (acquired == Acquired::timed_out && !deadline.passed()) {
         acquired = translate(lock_for(mutex_, deadline.left(lock_slice)));
+        now = Clock::now();
+        if (owner() == before && turn() == turn_before) continue;
+        before = owner();
+        turn_before = turn();
+        since = now;
     }
+    if (seen != nullptr) *seen = {before, now - since};
     return acquired;
 }
 

@@ -11,13 +11,21 @@ namespace muster::tx {
 
 enum class Acquired { yes, owner_died, timed_out, damaged };
 
+// What a waiter that gave up has seen: whose turn it was, and for how long at least without a break.
+struct Seen {
+    pid_t owner;  // as RobustMutex::owner()
+    std::chrono::nanoseconds for_at_least;
+};
+
 class RobustMutex {
   public:
     void format() noexcept;  // on memory that nobody uses
     // Gets it however many of those before it died waiting for it: no wake-up is lost for longer than a moment (I9).
-    [[nodiscard]] Acquired lock_until(base::Deadline deadline) noexcept {
+    // `seen` is filled when it times out; `turns` is a word that changes with the owners' work.
+    [[nodiscard]] Acquired lock_until(base::Deadline deadline, Seen* seen = nullptr,
+                                      const std::uint64_t* turns = nullptr) noexcept {
         const int result = lock_if_free();
-        return __builtin_expect(result == 0, true) ? Acquired::yes : lock_after(result, deadline);
+        return __builtin_expect(result == 0, true) ? Acquired::yes : lock_after(result, deadline, seen, turns);
     }
     [[nodiscard]] Acquired lock() noexcept { return lock_until(base::Deadline::never()); }
     // After owner_died, when the data is whole again. False: the mutex was overwritten meanwhile; once unlocked nobody
@@ -45,7 +53,7 @@ class RobustMutex {
         return pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &past);
 #endif
     }
-    Acquired lock_after(int result, base::Deadline deadline) noexcept;
+    Acquired lock_after(int result, base::Deadline deadline, Seen* seen, const std::uint64_t* turns) noexcept;
 
     pthread_mutex_t mutex_;
     static_assert(sizeof(pthread_mutex_t) <= 48);

@@ -3,4 +3,5 @@
 
 #include "tx/cell.hpp"
 #include "tx/domain.hpp"
+#include "tx/patience.hpp"
 #include "tx/transaction.hpp"

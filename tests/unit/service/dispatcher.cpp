@@ -45,6 +45,7 @@ struct Fixture {
             const auto what = call->parameters().at("what").template get<std::string>();
             if (what == "bad_alloc") throw std::bad_alloc();
             if (what == "damaged") throw muster::Error(muster::Errc::damaged, "attach", "realm 'x'", "bits");
+            if (what == "busy") throw muster::Error(muster::Errc::timeout, "list", "realm 'x'", "PID 7");
             if (what == "refused") throw muster::Error(muster::Errc::refused, "attach", "realm 'x'");
             if (what == "int") throw 7;
             throw std::runtime_error(what);
@@ -93,6 +94,7 @@ TEST_CASE_METHOD(Fixture, "parameters that do not fit never reach the handler") 
 TEST_CASE_METHOD(Fixture, "whatever a handler throws is one error reply") {
     CHECK(call("a.b.Throw", {{"what", "bad_alloc"}}).at("error") == "io.muster.service.OutOfMemory");
     CHECK(call("a.b.Throw", {{"what", "damaged"}}).at("error") == "io.muster.service.Damaged");
+    CHECK(call("a.b.Throw", {{"what", "busy"}}).at("error") == "io.muster.service.Busy");
     CHECK(call("a.b.Throw", {{"what", "refused"}}).at("error") == "io.muster.service.NotPermitted");
     CHECK(call("a.b.Throw", {{"what", "int"}}).at("error") == "io.muster.service.Internal");
     CHECK(call("a.b.Throw", {{"what", "oops"}}).at("parameters").at("reason") == "oops");
