@@ -115,6 +115,7 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("dict", "containers/table.hpp", "Table", {});
     compare("list", "containers/sequence.hpp", "Sequence", {});
     compare("queue", "containers/queue.hpp", "Queue", {});
+    compare("numbers", "containers/scalars.hpp", "Scalars", {});
     compare("sessions", "sync/sessions.hpp", "Sessions", {{"format", "on a new segment, which nobody else knows yet"}});
 }
 

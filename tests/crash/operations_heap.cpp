@@ -134,6 +134,20 @@ std::vector<Operation> heap_operations() {
                        lock.heap().trim();
                    },
                    bytes});
+    all.push_back({"heap: shrink, a spare block and a chunk that nobody has used",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, large);
+                       free(s, 0, large);
+                       ObjectLock lock(s, subject);
+                       lock.heap().grow(small);
+                   },
+                   [](const Segment& s) {
+                       ObjectLock lock(s, subject);
+                       lock.heap().shrink();
+                   },
+                   bytes});
+    all.back().in_steps = true;
     all.push_back({"heap: reset",
                    [](const Segment& s) {
                        make_subject(s);

@@ -1,6 +1,7 @@
 // Everything a worker program needs.
 #pragma once
 
+#include <muster/array.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
@@ -11,5 +12,6 @@
 #include <muster/process.hpp>
 #include <muster/queue.hpp>
 #include <muster/set.hpp>
+#include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
 #include <muster/value.hpp>

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/array.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
@@ -24,12 +25,13 @@
 #include <muster/namespace.hpp>
 #include <muster/queue.hpp>
 #include <muster/set.hpp>
+#include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
 
 namespace muster {
 
 namespace detail {
-enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22 };
+enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22, value = 23, array = 24 };
 template <typename Handle>
 struct KindOf;
 template <typename K, typename V>
@@ -42,6 +44,10 @@ template <typename T>
 struct KindOf<Set<T>> { static constexpr auto value = ObjectKind::set; };
 template <typename K>
 struct KindOf<Counter<K>> { static constexpr auto value = ObjectKind::counter; };
+template <typename T>
+struct KindOf<SharedValue<T>> { static constexpr auto value = ObjectKind::value; };
+template <typename T>
+struct KindOf<Array<T>> { static constexpr auto value = ObjectKind::array; };
 template <>
 struct KindOf<Namespace> { static constexpr auto value = ObjectKind::name_space; };
 template <>
@@ -99,6 +105,38 @@ class Manager {
     Namespace ns(std::string_view name) const { return Namespace(open(name, detail::ObjectKind::name_space, {})); }
     Namespace ns() const { return Namespace(make(detail::ObjectKind::name_space, {})); }
 
+    // A number. Where it is made, it is `initial`. Throws type_mismatch when it is there and of another type.
+    template <Scalar T>
+    SharedValue<T> value(std::string_view name, T initial = {}) const {
+        return SharedValue<T>(open_numbers(name, detail::ObjectKind::value, 1, scalar_type_of<T>(), bytes_of(&initial, 1)));
+    }
+    template <Scalar T>
+    SharedValue<T> value(T initial = {}) const {
+        return SharedValue<T>(make_numbers(detail::ObjectKind::value, 1, scalar_type_of<T>(), bytes_of(&initial, 1)));
+    }
+    // `size` numbers, zero when made; or those of `initial`. Throws type_mismatch and value_error when it is there and of
+    // another type or length, limit_exceeded over 1 GiB.
+    template <Scalar T>
+    Array<T> array(std::string_view name, std::size_t size) const {
+        return Array<T>(open_numbers(name, detail::ObjectKind::array, size, scalar_type_of<T>(), {}));
+    }
+    template <Scalar T>
+    Array<T> array(std::string_view name, std::initializer_list<T> initial) const {
+        return Array<T>(open_numbers(name, detail::ObjectKind::array, initial.size(), scalar_type_of<T>(),
+                                     bytes_of(initial.begin(), initial.size())));
+    }
+    template <Scalar T>
+    Array<T> array(std::size_t size) const {
+        return Array<T>(make_numbers(detail::ObjectKind::array, size, scalar_type_of<T>(), {}));
+    }
+    template <Scalar T>
+    Array<T> array(std::initializer_list<T> initial) const { return array(std::span<const T>(initial.begin(), initial.size())); }
+    template <Scalar T>
+    Array<T> array(std::span<const T> initial) const {
+        return Array<T>(make_numbers(detail::ObjectKind::array, initial.size(), scalar_type_of<T>(),
+                                     bytes_of(initial.data(), initial.size())));
+    }
+
     // Only if it is there: manager.find<muster::Dict<std::string, int>>("totals"). Throws wrong_kind.
     template <typename Handle>
     std::optional<Handle> find(std::string_view name) const {
@@ -106,8 +144,10 @@ class Manager {
         if (!state) return {};
         return Handle(std::move(state));
     }
-    // "dict", "list", "queue", "lock", "set", "counter", "namespace"; none: there is no object of that name.
+    // "dict", "list", "queue", "lock", "set", "counter", "namespace", "value", "array"; none: there is no object of that name.
     std::optional<std::string> kind_of(std::string_view name) const;
+    // What a value or an array of that name holds. None: there is no such object.
+    std::optional<ScalarType> scalar_type_of_object(std::string_view name) const;
     std::vector<std::string> names() const;
     // The named object is gone for everybody; handles to it throw `destroyed`. False: there was none.
     bool erase(std::string_view name) const;
@@ -124,6 +164,14 @@ class Manager {
   private:
     std::shared_ptr<detail::ObjectState> open(std::string_view name, detail::ObjectKind kind, QueueOptions options) const;
     std::shared_ptr<detail::ObjectState> make(detail::ObjectKind kind, QueueOptions options) const;
+    std::shared_ptr<detail::ObjectState> open_numbers(std::string_view name, detail::ObjectKind kind, std::size_t length,
+                                                      ScalarType type, detail::Bytes initial) const;
+    std::shared_ptr<detail::ObjectState> make_numbers(detail::ObjectKind kind, std::size_t length, ScalarType type,
+                                                      detail::Bytes initial) const;
+    template <Scalar T>
+    static detail::Bytes bytes_of(const T* numbers, std::size_t count) noexcept {
+        return std::as_bytes(std::span<const T>(numbers, count));
+    }
     std::shared_ptr<detail::ObjectState> find_existing(std::string_view name, detail::ObjectKind kind) const;
     std::shared_ptr<detail::Realm> realm_;
 };

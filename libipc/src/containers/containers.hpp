@@ -3,5 +3,6 @@
 
 #include "containers/directory.hpp"
 #include "containers/queue.hpp"
+#include "containers/scalars.hpp"
 #include "containers/sequence.hpp"
 #include "containers/table.hpp"

@@ -10,7 +10,7 @@ namespace {
 constexpr std::chrono::milliseconds object_patience{50};
 constexpr std::uint64_t entries_reserved_at_once = 64;  // 64 KiB
 
-bool has_heap(Kind kind) noexcept { return heap::is_table(kind) || kind == Kind::list || kind == Kind::queue; }
+bool has_heap(Kind kind) noexcept { return heap::is_table(kind) || kind == Kind::array || kind == Kind::list || kind == Kind::queue; }
 
 // Names are read without the lock, too, hence never in place.
 std::string name_of(const ObjectRep& object) {
@@ -134,7 +134,14 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
             Tx::init(object.heap.body, 0);
             Tx::init(object.heap.bytes, 0);
         }
-        if (init) init(object);
+        if (init) {
+            try {
+                init(object);
+            } catch (...) {  // out of memory: the entry stays free, and owns nothing
+                if (object.heap.body != 0) heap::Heap(segment_, object, id).destroy();
+                throw;
+            }
+        }
         Tx::publish(object.domain, object.ident, Ident{generation, kind, heap::Life::live}.pack());
         lock.reset();
     }

@@ -22,7 +22,9 @@ static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind:
               static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock) &&
               static_cast<int>(ObjectKind::set) == static_cast<int>(heap::Kind::set) &&
               static_cast<int>(ObjectKind::name_space) == static_cast<int>(heap::Kind::name_space) &&
-              static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter));
+              static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter) &&
+              static_cast<int>(ObjectKind::value) == static_cast<int>(heap::Kind::value) &&
+              static_cast<int>(ObjectKind::array) == static_cast<int>(heap::Kind::array));
 
 containers::Directory::Init initializer(heap::Kind kind, const QueueOptions& options) {
     if (kind != heap::Kind::queue) return {};
@@ -90,6 +92,65 @@ StatePtr Manager::make(ObjectKind of, QueueOptions options) const {
     return guarded(*session, "create", std::string(detail::kind_text(kind)), [&] {
         const heap::ObjectRef ref = session->create(kind, initializer(kind, options));
         return std::make_shared<ObjectState>(session, ref, kind, std::string());
+    });
+}
+
+namespace {
+
+containers::Directory::Init numbers(const session::Session& session, std::size_t length, ScalarType type,
+                                    detail::Bytes initial) {
+    return [&session, length, type, initial](heap::ObjectRep& object) {
+        const auto& regions = session.segment().regions();
+        const std::uint64_t id = (session.segment().offset_of(&object) - regions.objects) / sizeof(heap::ObjectRep) + 1;
+        containers::Scalars::init(session.segment(), object, static_cast<std::uint32_t>(id), type, length, initial);
+    };
+}
+
+void check_length(const std::string& subject, std::size_t length, ScalarType type) {
+    if (length > containers::Scalars::max_bytes / size_of(type))
+        throw Error(Errc::limit_exceeded, "open", subject, std::to_string(length) + " elements, the limit is 1 GiB");
+}
+
+}  // namespace
+
+StatePtr Manager::open_numbers(std::string_view name, ObjectKind of, std::size_t length, ScalarType type,
+                               detail::Bytes initial) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    const std::string subject = detail::subject_of(kind, name, 0);
+    check_name(name, subject);
+    check_length(subject, length, type);
+    return guarded(*session, "open", subject, [&] {
+        const auto opened = session->directory().open_or_create(name, kind, numbers(*session, length, type, initial));
+        auto state = std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+        const std::uint64_t there = containers::Scalars(session->segment(), opened.ref).length();
+        if (there != length)
+            throw Error(Errc::value_error, "open", subject,
+                        "it has " + std::to_string(there) + " elements, not " + std::to_string(length));
+        return state;
+    });
+}
+
+StatePtr Manager::make_numbers(ObjectKind of, std::size_t length, ScalarType type, detail::Bytes initial) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    const std::string subject(detail::kind_text(kind));
+    check_length(subject, length, type);
+    return guarded(*session, "create", subject, [&] {
+        const heap::ObjectRef ref = session->create(kind, numbers(*session, length, type, initial));
+        return std::make_shared<ObjectState>(session, ref, kind, std::string());
+    });
+}
+
+std::optional<ScalarType> Manager::scalar_type_of_object(std::string_view name) const {
+    const auto& session = realm_->session();
+    const std::string subject = "'" + std::string(name) + "'";
+    return guarded(*session, "find", subject, [&]() -> std::optional<ScalarType> {
+        const auto found = session->directory().find_any(name);
+        if (!found) return {};
+        if (found->kind != heap::Kind::value && found->kind != heap::Kind::array)
+            throw Error(Errc::wrong_kind, "find", subject, "it is a " + std::string(detail::kind_text(found->kind)));
+        return containers::Scalars(session->segment(), found->ref).type();
     });
 }
 

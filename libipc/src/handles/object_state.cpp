@@ -13,6 +13,8 @@ std::string_view kind_text(heap::Kind kind) noexcept {
         case heap::Kind::set: return "set";
         case heap::Kind::name_space: return "namespace";
         case heap::Kind::counter: return "counter";
+        case heap::Kind::value: return "value";
+        case heap::Kind::array: return "array";
         case heap::Kind::none: break;
     }
     return "object";

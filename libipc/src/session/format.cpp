@@ -22,6 +22,8 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::set: return "set";
         case Kind::name_space: return "namespace";
         case Kind::counter: return "counter";
+        case Kind::value: return "value";
+        case Kind::array: return "array";
         case Kind::none: break;
     }
     return "unknown";
@@ -41,6 +43,8 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
             const std::uint64_t gets = root.gets, puts = root.puts;  // in this order it never looks like less than nothing
             return puts >= gets ? puts - gets : 0;
         }
+        case Kind::value:
+        case Kind::array: return heap::root_of<containers::ScalarsRep>(object).length;
         case Kind::lock: {
             const sync::Sessions sessions(segment);
             return sync::LockWord(const_cast<sync::LockRep&>(heap::root_of<sync::LockRep>(object)), sessions).holder() ? 1 : 0;
@@ -51,12 +55,14 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
 
 void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
                    const std::function<void(const char*, std::string)>& violation) {
+    const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
     if (kind == Kind::lock) return;  // one word: whatever it holds is a state of a lock
+    if (kind == Kind::value || kind == Kind::array) containers::Scalars(segment, ref).verify(structure);
+    if (kind == Kind::value) return;  // it has no heap
     {
         const heap::ObjectLock lock(segment, ref, base::Deadline::after(heap::inspection_patience));
         lock.heap().verify([&](const char* text) { violation("I6", text); });
     }
-    const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
     if (heap::is_table(kind)) containers::Table(segment, ref).verify(structure);
     if (kind == Kind::list) containers::Sequence(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
