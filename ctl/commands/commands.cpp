@@ -17,6 +17,8 @@ void add_commands(Parser& parser, Context& context) {
     add_set(parser, context);
     add_counter(parser, context);
     add_namespace(parser, context);
+    add_value(parser, context);
+    add_array(parser, context);
     add_queue(parser, context);
     add_lock(parser, context);
     add_erase(parser, context);

@@ -21,6 +21,8 @@ void add_queue(Parser& parser, Context& context);
 void add_set(Parser& parser, Context& context);
 void add_counter(Parser& parser, Context& context);
 void add_namespace(Parser& parser, Context& context);
+void add_value(Parser& parser, Context& context);
+void add_array(Parser& parser, Context& context);
 void add_lock(Parser& parser, Context& context);
 void add_objects(Parser& parser, Context& context);
 void add_erase(Parser& parser, Context& context);

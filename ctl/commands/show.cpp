@@ -4,6 +4,7 @@
 
 #include "ctl/commands/commands.hpp"
 #include "ctl/exit_code.hpp"
+#include "ctl/numbers.hpp"
 #include "ctl/objects.hpp"
 
 namespace muster::ctl {
@@ -48,6 +49,17 @@ int show(Context& context, const std::string& name) {
         const auto values = *kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
                             : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
                                              : existing<Queue<>>(context, *kind, name).snapshot();
+        title(values.size());
+        if (context.json) return context.out.json(Value(values)), exit_done;
+        std::string lines;
+        for (const auto& value : values) lines += to_json_text(value) + "\n";
+        write_all(STDOUT_FILENO, lines);
+    } else if (*kind == "value") {
+        const Value value = numbers_of(context, name).front();
+        if (context.json) return context.out.json(value), exit_done;
+        context.out.line("value '" + printable(name) + "', " + value_text(value));
+    } else if (*kind == "array") {
+        const auto values = numbers_of(context, name);
         title(values.size());
         if (context.json) return context.out.json(Value(values)), exit_done;
         std::string lines;

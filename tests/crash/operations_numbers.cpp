@@ -32,7 +32,7 @@ void value(const Segment& segment) {
 std::string contents(const Segment& segment) {
     const Scalars subject_numbers = numbers(segment);
     const std::uint64_t length = subject_numbers.length();
-    std::string text(to_string(subject_numbers.type()));
+    std::string text = "type " + std::to_string(static_cast<int>(subject_numbers.type()));
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < length; ++i) {
         const std::uint64_t bits = subject_numbers.load(i);

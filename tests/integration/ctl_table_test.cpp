@@ -1,4 +1,4 @@
-// musterctl's verbs for sets, counters and namespaces, against a real daemon.
+// musterctl's verbs for sets, counters, namespaces and numbers, against a real daemon.
 #include <catch2/catch.hpp>
 
 #include "ctl_program.hpp"
@@ -59,4 +59,36 @@ TEST_CASE("namespace verbs") {
     CHECK(absent.code == 1);
     CHECK(absent.says({"[no_attribute]", "namespace 'n'", "rate"}));
     CHECK(ctl("dict", "get", "n", "rate").says({"[wrong_kind]", "namespace"}));
+}
+
+TEST_CASE("value verbs") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    CHECK(ctl("value", "create", "v", "int16", "7").code == 0);
+    CHECK(ctl("value", "get", "v").out == "7\n");
+    CHECK(ctl("value", "add", "v", "--", "-10").out == "-3\n");
+    CHECK(ctl("value", "set", "v", "32767").code == 0);
+    CHECK(ctl("show", "v", "--json").json() == 32767);
+    const auto over = ctl("value", "set", "v", "32768");
+    CHECK(over.code == 4);
+    CHECK(over.says({"[value_error]", "value 'v'", "32768", "int16"}));
+    CHECK(ctl("value", "set", "v", "0.5").says({"[value_error]"}));
+    CHECK(ctl("value", "get", "v").out == "32767\n");
+    CHECK(ctl("value", "create", "w", "int17", "0").says({"int17", "uint8"}));
+    CHECK(ctl("value", "create", "v", "float64", "0").says({"[type_mismatch]", "int16", "float64"}));
+}
+
+TEST_CASE("array verbs") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    CHECK(ctl("array", "create", "a", "float64", "3").code == 0);
+    CHECK(ctl("array", "set", "a", "--", "-1", "0.5").code == 0);
+    CHECK(ctl("array", "get", "a", "2").out == "0.5\n");
+    CHECK(ctl("array", "len", "a").out == "3\n");
+    CHECK(ctl("array", "items", "a", "--json").json() == json({0.0, 0.0, 0.5}));
+    CHECK(ctl("show", "a", "--json").json() == json({0.0, 0.0, 0.5}));
+    const auto outside = ctl("array", "get", "a", "3");
+    CHECK(outside.code == 1);
+    CHECK(outside.says({"[index_error]", "array 'a'", "3"}));
+    CHECK(ctl("array", "create", "a", "float64", "4").says({"[value_error]", "3 elements, not 4"}));
 }

@@ -74,3 +74,11 @@ TEST_CASE_METHOD(ExampleRun, "example namespace: attributes of several types, an
     CHECK(lines[2] == "attributes: 8");
     CHECK(lines[3].find("no such attribute: \"y\"") != std::string::npos);
 }
+
+TEST_CASE_METHOD(ExampleRun, "example value_array: a child changes a number and an array, fifty count together") {
+    example("value_array");
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0] == "number = 3.14159");
+    CHECK(lines[1] == "array = 0 -1 -2 -3 -4 -5 -6 -7 -8 -9");
+    CHECK(lines[2] == "counter = 5000");
+}

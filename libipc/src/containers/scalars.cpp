@@ -38,7 +38,7 @@ void Scalars::init(const Segment& segment, ObjectRep& object, std::uint32_t id, 
             heap.grow(need.bytes);
         }
     }
-    std::byte* to = segment.at<std::byte>(block, bytes);
+    std::byte* to = segment.bytes(block, bytes);
     std::memset(to, 0, bytes);  // nobody can reach it yet
     if (!initial.empty()) std::memcpy(to, initial.data(), initial.size());
     Tx::init(root.data, block);
@@ -60,7 +60,8 @@ std::uint64_t* Scalars::words() const {
     const std::uint64_t length = rep().length;
     if (length > max_bytes / size_of(type)) throw segment::Damage{"array: length"};
     const std::uint64_t count = words_of(type, length);
-    return count == 0 ? nullptr : segment_.at<std::uint64_t>(rep().data, count);
+    if (count <= 1 && rep().data == segment_.offset_of(&rep().single)) return reinterpret_cast<std::uint64_t*>(&rep().single);
+    return count == 0 ? nullptr : segment_.block<std::uint64_t>(rep().data, count);
 }
 
 Scalars::Place Scalars::place(std::uint64_t index) const {
@@ -162,7 +163,7 @@ bool Scalars::write(std::uint64_t first, std::span<const std::byte> values, cons
     }
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
         const std::uint64_t block = heap.allocate(tx, bytes), old = rep().data;
-        auto* to = segment_.at<std::uint64_t>(block, count);
+        auto* to = segment_.block<std::uint64_t>(block, count);
         segment::copy_in(to, all, begin / 8 * 8);
         segment::copy_in(to + begin / 8, fresh.data(), fresh.size() * 8);
         const std::uint64_t behind = begin / 8 + fresh.size();
@@ -181,7 +182,7 @@ void Scalars::verify(const std::function<void(std::string)>& violation) const {
         if (bytes == 0) return;
         if (object_.heap.body == 0) {
             if (rep().length != 1 || rep().data != segment_.offset_of(&rep().single)) violation("a value's number is elsewhere");
-        } else if (!lock.heap().owns(rep().data, bytes)) {
+        } else if (const heap::Heap heap = lock.heap(); !heap::Heap::Owned(heap).holds(rep().data, bytes)) {
             violation("an array's elements are outside the object's extents");
         }
         if (checked_type() == ScalarType::boolean)
