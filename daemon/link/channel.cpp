@@ -111,7 +111,8 @@ bool PacketSocket::try_send(std::string_view bytes, bool large, std::span<const 
 void PacketSocket::send(std::string bytes, std::span<const int> fds) {
     if (fds.size() > max_descriptors) throw Error(Errc::limit_exceeded, "send", "link", "too many descriptors");
     if (send_shut_) return;
-    const bool large = bytes.size() > large_message;
+    const std::size_t size = bytes.size();
+    const bool large = size > large_message;
     std::vector<int> all(fds.begin(), fds.end());
     UniqueFd memory;
     if (large) {
@@ -122,13 +123,14 @@ void PacketSocket::send(std::string bytes, std::span<const int> fds) {
     flush();
     if (queue_.empty() && try_send(bytes, large, all)) return;
 
-    Queued waiting{std::move(bytes), large, {}};
+    Queued waiting{std::move(bytes), large, size, {}};
     for (const int fd : all) {
         UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
         if (!copy) base::throw_errno(errno, "send", "link", "duplicate descriptor");
         waiting.fds.push_back(std::move(copy));
     }
     queue_.push_back(std::move(waiting));
+    queued_bytes_ += size;
 }
 
 void PacketSocket::flush() {
@@ -137,6 +139,7 @@ void PacketSocket::flush() {
         std::vector<int> fds;
         for (const UniqueFd& fd : next.fds) fds.push_back(fd.get());
         if (!try_send(next.bytes, next.large, fds)) return;
+        queued_bytes_ -= next.size;
         queue_.pop_front();
     }
 }

@@ -45,6 +45,7 @@ class PacketSocket {
     int fd() const noexcept { return socket_.get(); }
     bool closed() const noexcept { return closed_; }
     std::size_t queued() const noexcept { return queue_.size(); }
+    std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
   private:
     bool try_send(std::string_view bytes, bool large, std::span<const int> fds);
@@ -53,9 +54,11 @@ class PacketSocket {
     struct Queued {
         std::string bytes;
         bool large;
+        std::size_t size;  // also when it is in a memfd
         std::vector<base::UniqueFd> fds;
     };
     std::deque<Queued> queue_;
+    std::size_t queued_bytes_ = 0;
     bool closed_ = false;     // the other end was closed and everything it sent has been received
     bool send_shut_ = false;  // the other end does not receive any more
 };
@@ -90,6 +93,7 @@ class Channel {
 
     bool wants_write() const noexcept { return packets_.queued() > 0; }
     std::size_t queued() const noexcept { return packets_.queued(); }
+    std::size_t queued_bytes() const noexcept { return packets_.queued_bytes(); }
     void flush() { packets_.flush(); }
 
     int fd() const noexcept { return packets_.fd(); }  // non-blocking; readable and writable as any socket

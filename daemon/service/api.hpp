@@ -16,7 +16,13 @@ inline constexpr std::size_t max_spawn_count = 1000;  // of one call
 inline constexpr std::size_t max_spawn_bytes = std::size_t{64}
                                                << 20;  // argv and environment of one call, times count
 
-inline constexpr std::size_t max_keeper_backlog = 10'000;               // requests that it has not taken
+// Requests that the keeper has not taken: before another one is accepted.
+inline constexpr std::size_t max_keeper_backlog = 10'000;
+inline constexpr std::size_t max_keeper_backlog_bytes = std::size_t{64} << 20;
+
+struct Backlog {
+    std::size_t requests = 0, bytes = 0;
+};
 
 struct ApiContext {
     Config config;
@@ -26,8 +32,7 @@ struct ApiContext {
     // After a handler that may have moved the supervisor's next deadline.
     std::function<void()> deadline_moved;
     std::function<void()> shut_down;
-    // Requests that the keeper has not taken yet.
-    std::function<std::size_t()> keeper_backlog;
+    std::function<Backlog()> keeper_backlog;
 };
 
 void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const ApiContext& context);

@@ -131,8 +131,7 @@ Launch parse_launch(const json& parameters, const Peer& peer, const ApiContext& 
     for (const auto* list : {&launch.spec.argv, &launch.spec.environment})
         for (const std::string& text : *list) bytes += text.size() + 16;
     if (bytes * launch.count > max_spawn_bytes)
-        throw CallError("io.muster.processes.LimitExceeded",
-                        {{"what", "bytes of arguments and environment"}, {"limit", max_spawn_bytes}});
+        throw limit_exceeded("io.muster.processes", "bytes of arguments and environment", max_spawn_bytes, "");
     return launch;
 }
 
@@ -184,9 +183,12 @@ void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const Api
     };
     // Every request to the keeper costs memory until it takes it.
     const auto require_keeper = [backlog = context.keeper_backlog] {
-        if (backlog() > max_keeper_backlog)
-            throw CallError("io.muster.processes.LimitExceeded",
-                            {{"what", "requests to the keeper"}, {"limit", max_keeper_backlog}});
+        const Backlog waiting = backlog();
+        if (waiting.requests > max_keeper_backlog)
+            throw limit_exceeded("io.muster.processes", "requests to the keeper", max_keeper_backlog, "");
+        if (waiting.bytes > max_keeper_backlog_bytes)
+            throw limit_exceeded("io.muster.processes", "bytes of requests to the keeper", max_keeper_backlog_bytes,
+                                 "");
     };
     handle("Spawn", [&supervisor, context, require_keeper](const CallPtr& call) {
         require_keeper();

@@ -68,6 +68,14 @@ Setter count_setter(std::uint64_t& target, std::int64_t smallest, std::int64_t l
     };
 }
 
+Setter size_setter(std::uint64_t& target) {
+    return [&target](const toml::node& node, const std::string& where) {
+        const auto value = node.value_exact<std::string>();
+        if (!value) refuse(where, "wrong type", "a text such as \"512 MiB\" expected");
+        target = parse_size(*value, where);
+    };
+}
+
 }  // namespace
 
 std::string to_string(Mode mode) {
@@ -109,6 +117,10 @@ void read_config_text(Config& config, const std::string& text, const std::string
     const Setters limits{
         {"connections", count_setter(config.limits.connections, 1, many)},
         {"connections_per_uid", count_setter(config.limits.connections_per_uid, 1, many)},
+        {"processes_per_uid", count_setter(config.limits.processes_per_uid, 1, many)},
+        {"sessions_per_uid", count_setter(config.limits.sessions_per_uid, 1, 1024)},
+        {"buffers", size_setter(config.limits.buffers)},
+        {"buffers_per_uid", size_setter(config.limits.buffers_per_uid)},
         {"processes", count_setter(config.limits.processes, 1, many)},
         {"sessions", count_setter(config.limits.sessions, 1, many)},
     };
@@ -119,12 +131,7 @@ void read_config_text(Config& config, const std::string& text, const std::string
                                         refuse(where, "'" + value + "' is no address",
                                                "write \"unix:/PATH\"");
                                 })},
-        {"memory",
-         [&config](const toml::node& node, const std::string& where) {
-             const auto value = node.value_exact<std::string>();
-             if (!value) refuse(where, "wrong type", "a text such as \"512 MiB\" expected");
-             config.memory = parse_size(*value, where);
-         }},
+        {"memory", size_setter(config.memory)},
         {"history", count_setter(config.history, 0, many)},
         {"grace",
          [&config](const toml::node& node, const std::string& where) {
@@ -178,7 +185,11 @@ std::string to_argument(const Config& config) {
                           {"connections", config.limits.connections},
                           {"connections_per_uid", config.limits.connections_per_uid},
                           {"processes", config.limits.processes},
-                          {"sessions", config.limits.sessions}}
+                          {"sessions", config.limits.sessions},
+                          {"processes_per_uid", config.limits.processes_per_uid},
+                          {"sessions_per_uid", config.limits.sessions_per_uid},
+                          {"buffers", config.limits.buffers},
+                          {"buffers_per_uid", config.limits.buffers_per_uid}}
         .dump();
 }
 
@@ -195,6 +206,10 @@ Config from_argument(const std::string& text) {
     result.limits.connections_per_uid = json.at("connections_per_uid");
     result.limits.processes = json.at("processes");
     result.limits.sessions = json.at("sessions");
+    result.limits.processes_per_uid = json.at("processes_per_uid");
+    result.limits.sessions_per_uid = json.at("sessions_per_uid");
+    result.limits.buffers = json.at("buffers");
+    result.limits.buffers_per_uid = json.at("buffers_per_uid");
     return result;
 }
 

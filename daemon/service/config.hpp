@@ -9,7 +9,11 @@
 //   connections = 4096         # client connections
 //   connections_per_uid = 1024
 //   processes = 4096           # not yet ended ones
+//   processes_per_uid = 2048
 //   sessions = 4096            # clients registered in the realms
+//   sessions_per_uid = 1024    # no realm has room for more
+//   buffers = "256 MiB"        # messages and replies under way, beyond 16 KiB of each connection
+//   buffers_per_uid = "64 MiB"
 //
 // An unknown key, a wrong type and a value out of range are refused by name with file and line.
 #pragma once
@@ -27,6 +31,8 @@ std::string to_string(Mode mode);
 
 struct Limits {
     std::uint64_t connections = 4096, connections_per_uid = 1024, processes = 4096, sessions = 4096;
+    std::uint64_t processes_per_uid = 2048, sessions_per_uid = 1024;
+    std::uint64_t buffers = std::uint64_t{256} << 20, buffers_per_uid = std::uint64_t{64} << 20;
 };
 
 struct Config {

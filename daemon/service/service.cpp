@@ -44,14 +44,14 @@ class Service final : public Outside, public StoreOutside {
           sessions_(io_),
           logs_(io_),
           store_({config.memory, config.mode == Mode::system ? std::nullopt : std::optional(::geteuid()),
-                  config.limits.sessions},
+                  config.limits.sessions, config.limits.sessions_per_uid},
                  *this),
           dispatcher_({"Muster", "musterd", MUSTER_VERSION, ""}) {
         context_.config = config;
         context_.service_started = wall_clock();
         context_.deadline_moved = [this] { arm_deadline(); };
         context_.shut_down = [this] { send(link::Shutdown{}); };
-        context_.keeper_backlog = [this] { return link_.queued(); };
+        context_.keeper_backlog = [this] { return Backlog{link_.queued(), link_.queued_bytes()}; };
     }
     ~Service() override {
         server_.reset();
@@ -122,6 +122,8 @@ class Service final : public Outside, public StoreOutside {
         if (config_.mode != Mode::system) admission.only_uid = ::geteuid();
         admission.connections = config_.limits.connections;
         admission.connections_per_uid = config_.limits.connections_per_uid;
+        admission.buffers = config_.limits.buffers;
+        admission.buffers_per_uid = config_.limits.buffers_per_uid;
         server_ = std::make_unique<Server>(io_, std::move(listener_), admission, dispatcher_);
         server_->start();
         send(link::Ready{});
@@ -177,6 +179,7 @@ class Service final : public Outside, public StoreOutside {
         SupervisorOptions options;
         options.history = config_.history;
         options.processes = config_.limits.processes;
+        options.processes_per_uid = config_.limits.processes_per_uid;
         options.grace = config_.grace;
         options.keeper_pid = hello.keeper_pid;
         supervisor_.emplace(options, *this);

@@ -13,6 +13,12 @@ CallError invalid_parameter(const std::string& path, const std::string& reason) 
     return CallError("org.varlink.service.InvalidParameter", {{"parameter", path}, {"reason", reason}});
 }
 
+CallError limit_exceeded(const std::string& interface, const std::string& what, std::size_t limit,
+                         const std::string& key) {
+    return CallError(interface + ".LimitExceeded",
+                     {{"what", what}, {"limit", limit}, {"key", key.empty() ? json(nullptr) : json(key)}});
+}
+
 Call::Call(Message message, std::shared_ptr<const Peer> peer, std::weak_ptr<ReplySink> sink)
     : message_(std::move(message)), peer_(std::move(peer)), sink_(std::move(sink)) {}
 
@@ -33,7 +39,17 @@ void Call::reply_more(const json& parameters) {
 }
 
 void Call::fail(const std::string& error, const json& parameters) {
-    send({{"error", error}, {"parameters", parameters}}, {}, true);
+    // What a client sent is named to it, but not sent back by the megabyte.
+    json said = parameters;
+    if (said.is_object())
+        for (auto& value : said)
+            if (auto* text = value.get_ptr<std::string*>(); text && text->size() > max_echo) {
+                text->resize(max_echo);
+                while (!text->empty() && (static_cast<unsigned char>(text->back()) & 0xc0) == 0x80) text->pop_back();
+                if (!text->empty() && (static_cast<unsigned char>(text->back()) & 0x80)) text->pop_back();
+                *text += "...";
+            }
+    send({{"error", error}, {"parameters", std::move(said)}}, {}, true);
 }
 
 void Call::send(const json& frame, base::UniqueFd fd, bool last) {

@@ -18,6 +18,8 @@
 
 namespace muster::service {
 
+inline constexpr std::size_t max_echo = 1024;  // bytes of a text in an error
+
 // A connection, as calls see it.
 class ReplySink {
   public:
@@ -42,6 +44,10 @@ class CallError : public std::exception {
 // org.varlink.service.InvalidParameter
 CallError invalid_parameter(const std::string& path, const std::string& reason);
 
+// LimitExceeded of `interface`; `key` is what raises the limit in the configuration file, empty when nothing does.
+CallError limit_exceeded(const std::string& interface, const std::string& what, std::size_t limit,
+                         const std::string& key);
+
 class Call {
   public:
     Call(Message message, std::shared_ptr<const Peer> peer, std::weak_ptr<ReplySink> sink);
@@ -51,6 +57,8 @@ class Call {
 
     const std::string& method() const noexcept { return message_.method; }
     const nlohmann::json& parameters() const noexcept { return *message_.parameters; }
+    // Its handler has returned: a call that waits costs no message any more.
+    void forget_parameters() noexcept { message_.parameters.reset(); }
     const Peer& peer() const noexcept { return *peer_; }
     std::shared_ptr<const Peer> shared_peer() const noexcept { return peer_; }
     bool wants_more() const noexcept { return message_.more; }

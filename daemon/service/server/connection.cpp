@@ -19,17 +19,23 @@ using boost::system::error_code;
 
 constexpr std::size_t low_water = max_output / 4;
 constexpr std::chrono::seconds farewell{2};  // for a client to read its last reply
+constexpr std::size_t read_here = 8 * 1024;   // bytes of a message that is read without keeping others waiting
+constexpr std::size_t at_once = 128 * 1024;  // what the socket of a client that reads takes without waiting
 
 auto token(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
 }  // namespace
 
 Connection::Connection(Socket socket, std::shared_ptr<const Peer> peer, const Dispatcher& dispatcher,
-                       std::optional<CallError> refusal)
+                       const std::shared_ptr<Budget>& budget, Aside& aside, std::optional<CallError> refusal)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
       dispatcher_(dispatcher),
       refusal_(std::move(refusal)),
+      budget_(budget),
+      input_(budget, peer_->uid),
+      unread_(budget, peer_->uid),
+      aside_(aside),
       wake_(socket_.get_executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> Connection::run() {
@@ -45,9 +51,13 @@ asio::awaitable<void> Connection::serve() {
     std::optional<CallError> last_word;
     try {
         while (!closed_) {
-            if (auto message = parser_.next()) {
+            auto text = parser_.next_text();
+            if (!input_.hold(parser_.held() + (text ? text->size() : 0)))
+                throw no_room("bytes of messages that are not complete");
+            if (text) {
                 if (refusal_) throw CallError(*refusal_);
-                co_await handle(std::move(*message));
+                co_await handle(co_await parse(std::move(*text)));
+                input_.hold(parser_.held());
                 co_await flush(low_water);  // a client that asks and does not read is not served further
                 if (parser_.pending() > 0) co_await let_others();
             } else if (!co_await read_some()) {
@@ -68,7 +78,9 @@ asio::awaitable<void> Connection::serve() {
 asio::awaitable<bool> Connection::read_some() {
     static std::array<char, 64 * 1024> chunk;  // one for all: a silent connection costs no buffer
     for (bool waited = false;; waited = true) {
-        const std::size_t room = std::min(chunk.size(), parser_.room());
+        std::size_t room = std::min(chunk.size(), parser_.room());
+        if (!input_.could_hold(4 * chunk.size()) && parser_.pending() < allowance / 2)
+            room = std::min(room, allowance / 2 - parser_.pending());  // small messages need no share
         const auto size = base::retry_interrupted(
             [&] { return ::recv(socket_.native_handle(), chunk.data(), room, MSG_DONTWAIT); });
         if (size > 0) {
@@ -83,12 +95,41 @@ asio::awaitable<bool> Connection::read_some() {
     }
 }
 
+asio::awaitable<Message> Connection::parse(std::string text) {
+    if (text.size() <= read_here) co_return Message::parse(text);
+    struct Reading {
+        std::optional<Message> message;
+        std::exception_ptr error;
+        bool done = false;
+    };
+    const auto reading = std::make_shared<Reading>();
+    aside_.run(
+        [reading, text = std::move(text)] {
+            try {
+                reading->message = Message::parse(text);
+            } catch (...) {
+                reading->error = std::current_exception();
+            }
+        },
+        [reading, self = shared_from_this()] {
+            reading->done = true;
+            self->wake_up();
+        });
+    while (!reading->done) co_await sleep();  // also when closed: its result belongs to it
+    if (reading->error) std::rethrow_exception(reading->error);
+    co_return std::move(*reading->message);
+}
+
 asio::awaitable<void> Connection::handle(Message message) {
     const bool oneway = message.oneway;
+    std::shared_ptr<const nlohmann::json> large;
+    if (message.size > read_here) large = message.parameters;
     auto call = std::make_shared<Call>(std::move(message), peer_, weak_from_this());
     const std::weak_ptr<Call> pending = call;
     if (!oneway) current_ = pending;
     dispatcher_.dispatch(call);
+    call->forget_parameters();
+    if (large) aside_.run_first([large = std::move(large)]() mutable { large.reset(); });
     call.reset();  // whoever answers it later holds it; if nobody does, it fails now
     if (oneway) co_return;
     const auto unfinished = [&] {
@@ -96,7 +137,8 @@ asio::awaitable<void> Connection::handle(Message message) {
         return held && !held->finished();
     };
     if (unfinished()) watch_hang_up();
-    while (!closed_ && unfinished()) co_await sleep();
+    while (!closed_ && !gone_ && unfinished()) co_await sleep();
+    if (const auto held = pending.lock(); held && gone_) held->abandon();
     current_.reset();
 }
 
@@ -134,39 +176,69 @@ void Connection::watch_hang_up() {
         // A wake-up may have been meant for a descriptor closed in the same round (see Watches).
         pollfd state{self->socket_.native_handle(), 0, 0};
         if (::poll(&state, 1, 0) > 0)
-            self->close();
+            self->nobody_reads();
         else
             self->watch_hang_up();
     });
 }
 
-void Connection::close() noexcept {
-    if (closed_) return;
-    closed_ = true;
-    error_code ignored;
-    socket_.close(ignored);
+// The connection lives until what its client had sent is done.
+void Connection::nobody_reads() noexcept {
+    if (gone_ || closed_) return;
+    gone_ = true;
     output_.clear();
-    output_bytes_ = 0;
+    output_bytes_ = output_memory_ = 0;
+    unread_.hold(0);
     if (const auto call = current_.lock()) call->abandon();
     wake_up();
 }
 
+void Connection::close() noexcept {
+    if (closed_) return;
+    nobody_reads();
+    closed_ = true;
+    error_code ignored;
+    socket_.close(ignored);
+    wake_up();
+}
+
+CallError Connection::no_room(const char* what) const {
+    return limit_exceeded("io.muster.service", std::string(what) + ", of one user or of all", budget_->per_uid(),
+                          "limits.buffers_per_uid, limits.buffers");
+}
+
 void Connection::send(std::string frame, base::UniqueFd fd, bool last) {
     if (closed_) return;
-    if (!frame.empty()) {
+    if (!frame.empty() && !gone_) {
         if (output_bytes_ > max_output) return close();  // it never reads
-        frame += '\0';
-        output_bytes_ += frame.size();
-        output_.push_back(Frame{std::move(frame), 0, std::move(fd)});
-        if (!writing_) write_out();
+        if (!enqueue(std::move(frame), std::move(fd))) {
+            if (!last) return close();  // one change less would be a lie
+            const CallError error = no_room("bytes of replies that are not read");
+            enqueue(nlohmann::json{{"error", error.name()}, {"parameters", error.parameters()}}.dump(), {});
+        }
     }
     if (last) wake_up();
+}
+
+bool Connection::enqueue(std::string frame, base::UniqueFd fd) {
+    frame += '\0';
+    const bool goes_at_once = output_.empty() && frame.size() <= at_once;
+    if (!goes_at_once && frame.size() > allowance / 2 && !unread_.could_hold(output_memory_ + frame.size())) return false;
+    frame.shrink_to_fit();
+    output_bytes_ += frame.size();
+    output_memory_ += frame.size();
+    output_.push_back(Frame{std::move(frame), 0, std::move(fd)});
+    if (!writing_) write_out();
+    if (!unread_.hold(output_memory_)) close();  // it was to go at once and did not: half a reply is none
+    return true;
 }
 
 void Connection::write_out() {
     while (!output_.empty()) {
         if (!write_one(output_.front())) break;
+        output_memory_ -= output_.front().bytes.size();
         output_.pop_front();
+        unread_.hold(output_memory_);
     }
     if (closed_ || output_.empty()) return;
     writing_ = true;
@@ -198,7 +270,7 @@ bool Connection::write_one(Frame& frame) {
         const auto written = base::retry_interrupted(
             [&] { return ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
         if (written < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) close();
+            if (errno != EAGAIN && errno != EWOULDBLOCK) nobody_reads();  // after which `frame` is no more
             return false;
         }
         frame.fd.reset();

@@ -2,7 +2,11 @@
 // its last reply, goes on; so replies come in the order of the calls.
 //
 // Limits: what is read and not yet handled is at most one message (varlink_parser.hpp); what the client does not read
-// is at most `max_output` and one reply, then it is disconnected. Descriptors that a client sends unasked never get
+// is at most `max_output` and one reply, then it is disconnected; and of both no more than its user's share is left
+// (budget.hpp): a message or a reply for which there is no room is LimitExceeded.
+//
+// A client that is gone has no use for replies, but what it had sent before is carried out, to the last call that
+// arrived whole; only what would wait for something is not waited for. Descriptors that a client sends unasked never get
 // into this process: the socket is read without room for control messages, so the kernel closes them.
 // Thread safety: the io_context's one thread.
 #pragma once
@@ -16,6 +20,8 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "service/server/aside.hpp"
+#include "service/server/budget.hpp"
 #include "service/server/call.hpp"
 #include "service/server/dispatcher.hpp"
 
@@ -29,7 +35,7 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
 
     // `refusal`: answer the first call with this error and close, for a peer that is not let in.
     Connection(Socket socket, std::shared_ptr<const Peer> peer, const Dispatcher& dispatcher,
-               std::optional<CallError> refusal);
+               const std::shared_ptr<Budget>& budget, Aside& aside, std::optional<CallError> refusal);
 
     boost::asio::awaitable<void> run();
     void close() noexcept;
@@ -46,12 +52,16 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
 
     boost::asio::awaitable<void> serve();
     boost::asio::awaitable<bool> read_some();  // false at the end of the stream
+    boost::asio::awaitable<Message> parse(std::string text);
     boost::asio::awaitable<void> handle(Message message);
     boost::asio::awaitable<void> let_others();
     boost::asio::awaitable<void> sleep();      // until wake_up()
     boost::asio::awaitable<void> flush(std::size_t down_to);
     void wake_up() noexcept;
     void watch_hang_up();
+    void nobody_reads() noexcept;
+    bool enqueue(std::string frame, base::UniqueFd fd);  // false: there is no room for it
+    CallError no_room(const char* what) const;
     void write_out();
     bool write_one(Frame& frame);  // false: the socket is full or broken
 
@@ -60,11 +70,15 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     const Dispatcher& dispatcher_;
     std::optional<CallError> refusal_;
     VarlinkParser parser_;
+    const std::shared_ptr<Budget> budget_;
+    Share input_, unread_;
+    Aside& aside_;  // outlives every connection's run()
     std::weak_ptr<Call> current_;  // the one that the client waits for
     boost::asio::steady_timer wake_;
     std::deque<Frame> output_;
-    std::size_t output_bytes_ = 0;
+    std::size_t output_bytes_ = 0, output_memory_ = 0;  // to be sent; held for that
     bool writing_ = false, watching_ = false, closed_ = false;
+    bool gone_ = false;  // the client reads no more
 };
 
 }  // namespace muster::service

@@ -1,7 +1,9 @@
 #include "service/server/server.hpp"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -22,8 +24,37 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// Refused ones are answered, and so counted, too; beyond this many over the limit they are closed unanswered.
+// Refused ones that wait for their first call cost what others cost; so many of them may, over the limit.
 constexpr std::size_t refused_margin = 64;
+constexpr int accepted_at_once = 8;  // then it is others' turn
+
+// For everything but clients: pidfds, log pipes, memfds, the link.
+int reserved_descriptors() noexcept {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > (1 << 20)) return 256;
+    return static_cast<int>(std::min<rlim_t>(256, files.rlim_cur / 4));
+}
+
+// The kernel gives the smallest number that is free: all below this one are taken.
+bool last_descriptors(int newest) noexcept {
+    rlimit files{};
+    return ::getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+           static_cast<rlim_t>(newest + reserved_descriptors()) >= files.rlim_cur;
+}
+
+CallError out_of_descriptors(int newest) {
+    return limit_exceeded("io.muster.service", "descriptors of the service", static_cast<std::size_t>(newest),
+                          "LimitNOFILE= of the unit, or ulimit -n");
+}
+
+// One that is not waited for.
+void refuse_at_once(int socket, const CallError& error) noexcept {
+    try {
+        std::string text = nlohmann::json{{"error", error.name()}, {"parameters", error.parameters()}}.dump() + '\0';
+        [[maybe_unused]] const auto sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } catch (const std::exception&) {  // no memory: the end of the connection has to say it
+    }
+}
 
 }  // namespace
 
@@ -35,17 +66,22 @@ std::optional<CallError> refusal(const Admission& admission, const Peer& peer, s
                           {"reason", "this daemon serves uid " + std::to_string(*admission.only_uid) +
                                          " only, you are uid " + std::to_string(peer.uid)}});
     if (open >= admission.connections)
-        return CallError("io.muster.service.LimitExceeded",
-                         {{"what", "connections"}, {"limit", admission.connections}});
+        return limit_exceeded("io.muster.service", "connections", admission.connections, "limits.connections");
     if (open_by_uid >= admission.connections_per_uid)
-        return CallError("io.muster.service.LimitExceeded",
-                         {{"what", "connections of one user"}, {"limit", admission.connections_per_uid}});
+        return limit_exceeded("io.muster.service", "connections of one user", admission.connections_per_uid,
+                              "limits.connections_per_uid");
     return std::nullopt;
 }
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Impl(asio::io_context& io, base::UniqueFd fd, Admission who, const Dispatcher& methods)
-        : context(io), listener(io, fd.get()), pause(io), admission(who), dispatcher(methods) {
+        : context(io),
+          listener(io, fd.get()),
+          pause(io),
+          admission(who),
+          dispatcher(methods),
+          aside(io),
+          budget(std::make_shared<Budget>(who.buffers, who.buffers_per_uid)) {
         fd.release();
     }
 
@@ -56,13 +92,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
             co_await listener.async_wait(asio::posix::stream_descriptor::wait_read,
                                          asio::redirect_error(asio::use_awaitable, error));
             if (stopped || error) break;
-            bool out_of_descriptors = false;
+            bool cannot_accept = false;
             try {
-                out_of_descriptors = !accept_ready();
+                cannot_accept = !accept_ready();
             } catch (const std::exception& failure) {
                 spdlog::warn("a connection was dropped: {}", failure.what());
             }
-            if (out_of_descriptors) {  // the queue stays; spinning on it would help nobody
+            if (cannot_accept) {  // the queue stays; spinning on it would help nobody
                 pause.expires_after(std::chrono::milliseconds(100));
                 co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
             }
@@ -70,7 +106,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     }
 
     bool accept_ready() {
-        for (int burst = 0; burst < 64; ++burst) {
+        for (int burst = 0; burst < accepted_at_once; ++burst) {
             base::UniqueFd fd(
                 ::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
             if (!fd) return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
@@ -83,18 +119,20 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         auto peer = std::make_shared<const Peer>(Peer::of(fd.get()));
         const auto known = uids.find(peer->uid);
         const std::size_t by_uid = known == uids.end() ? 0 : known->second;
-        if (open.size() >= admission.connections + refused_margin ||
-            by_uid >= admission.connections_per_uid + refused_margin)
-            return;
         auto refused = refusal(admission, *peer, open.size(), by_uid);
+        if (!refused && last_descriptors(fd.get())) refused = out_of_descriptors(fd.get());
+        if (refused && refusing >= refused_margin) return refuse_at_once(fd.get(), *refused);
+        const bool is_refused = refused.has_value();
         Connection::Socket socket(context, asio::local::stream_protocol(), fd.get());
         fd.release();
-        auto connection = std::make_shared<Connection>(std::move(socket), peer, dispatcher, std::move(refused));
+        auto connection = std::make_shared<Connection>(std::move(socket), peer, dispatcher, budget, aside, std::move(refused));
         open.insert(connection);
         ++uids[peer->uid];
+        if (is_refused) ++refusing;
         asio::co_spawn(
             context, [connection] { return connection->run(); },
-            [self = shared_from_this(), connection](std::exception_ptr) {
+            [self = shared_from_this(), connection, is_refused](std::exception_ptr) {
+                if (is_refused) --self->refusing;
                 self->open.erase(connection);
                 const auto count = self->uids.find(connection->peer().uid);
                 if (--count->second == 0) self->uids.erase(count);
@@ -108,6 +146,9 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     const Dispatcher& dispatcher;
     std::set<std::shared_ptr<Connection>> open;
     std::map<uid_t, std::size_t> uids;
+    std::size_t refusing = 0;  // of `open`
+    Aside aside;
+    const std::shared_ptr<Budget> budget;
     bool stopped = false;
 };
 
@@ -127,6 +168,7 @@ void Server::stop() noexcept {
     impl_->listener.close(ignored);
     const auto all = impl_->open;
     for (const auto& connection : all) connection->close();
+    impl_->aside.stop();
 }
 
 std::size_t Server::connections() const noexcept { return impl_->open.size(); }

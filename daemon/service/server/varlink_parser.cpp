@@ -54,6 +54,8 @@ class StrictBuilder : public nlohmann::json_sax<json> {
   private:
     template <typename Value>
     json* insert(Value&& value) {
+        if (++values_ > max_values)
+            throw ProtocolError("a message has more than " + std::to_string(max_values) + " values");
         if (stack_.empty()) return &(root_ = std::forward<Value>(value));
         json& parent = *stack_.back();
         if (parent.is_array()) return &parent.emplace_back(std::forward<Value>(value));
@@ -80,6 +82,7 @@ class StrictBuilder : public nlohmann::json_sax<json> {
     // parent before it is closed.
     std::vector<json*> stack_;
     std::string key_;
+    std::size_t values_ = 0;
 };
 
 bool flag(const json& object, const char* name) {
@@ -104,6 +107,7 @@ Message Message::parse(std::string_view text) {
         if (name != "method" && name != "parameters" && name != "more" && name != "oneway" && name != "upgrade")
             throw ProtocolError("a call has no member '" + shortened(name) + "'");
     Message result;
+    result.size = text.size();
     const auto method = object.find("method");
     if (method == object.end()) throw ProtocolError("'method' is missing");
     if (!method->is_string()) throw ProtocolError("'method' must be a string");
@@ -134,22 +138,35 @@ void VarlinkParser::feed(std::string_view bytes) {
 }
 
 std::optional<Message> VarlinkParser::next() {
+    const auto text = next_text();
+    if (!text) return std::nullopt;
+    return Message::parse(*text);
+}
+
+std::optional<std::string> VarlinkParser::next_text() {
     const std::size_t end = buffer_.find('\0', scanned_);
     if (end == std::string::npos) {
         scanned_ = buffer_.size();
         if (pending() > max_message)
             throw ProtocolError("a message has more than " + std::to_string(max_message) + " bytes");
-        if (pending() == 0 && buffer_.capacity() > 64 * 1024) {  // one big message must not cost memory for ever
-            buffer_ = std::string();
-            start_ = scanned_ = 0;
-        }
+        let_go();
         return std::nullopt;
     }
-    const std::string_view text = std::string_view(buffer_).substr(start_, end - start_);
+    std::string text(buffer_, start_, end - start_);
     start_ = scanned_ = end + 1;
     if (text.size() > max_message)
         throw ProtocolError("a message has more than " + std::to_string(max_message) + " bytes");
-    return Message::parse(text);
+    let_go();
+    return text;
+}
+
+// One big message must not cost memory for ever, nor while its call is worked on.
+void VarlinkParser::let_go() {
+    constexpr std::size_t worth_it = 64 * 1024, little = 8 * 1024;
+    if (buffer_.capacity() <= worth_it || pending() > little) return;
+    buffer_ = std::string(buffer_, start_);
+    scanned_ -= start_;
+    start_ = 0;
 }
 
 }  // namespace muster::service

@@ -108,8 +108,11 @@ void Store::bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t gen
         return;
     }
     if (bound_.size() >= options_.sessions)
-        throw CallError("io.muster.service.LimitExceeded",
-                        {{"what", "sessions"}, {"limit", options_.sessions}});
+        throw limit_exceeded("io.muster.service", "sessions", options_.sessions, "limits.sessions");
+    const auto same = [&](const auto& entry) { return entry.second.realm == owner; };
+    if (static_cast<std::size_t>(std::count_if(bound_.begin(), bound_.end(), same)) >= options_.sessions_per_uid)
+        throw limit_exceeded("io.muster.service", "sessions of one user", options_.sessions_per_uid,
+                             "limits.sessions_per_uid");
     const std::uint64_t token = ++last_token_;
     const auto added =
         bound_.emplace(token, Bound{owner, index, generation, pid, name, std::move(pidfd)}).first;

@@ -36,6 +36,7 @@ struct StoreOptions {
     std::uint64_t memory = 1 << 30;  // capacity of a new realm
     std::optional<uid_t> only_uid;   // one realm for all who are let in: its owner's
     std::size_t sessions = 4096;     // registered ones, of everybody
+    std::size_t sessions_per_uid = 1024;
 };
 
 struct AttachReply {

@@ -22,6 +22,26 @@ Outcome Outcome::of(const link::Ending& ending) {
     return result;
 }
 
+std::size_t cost_of(const std::vector<std::string>& argv) noexcept {
+    std::size_t result = 0;
+    for (const std::string& text : argv) result += text.size() + sizeof text;
+    return result;
+}
+
+std::vector<std::string> shortened(const std::vector<std::string>& argv, std::size_t most) {
+    std::vector<std::string> result;
+    for (const std::string& text : argv) {
+        if (text.size() + sizeof text > most) {
+            if (result.empty()) result.push_back(text.substr(0, most / 2));  // the program is always told
+            result.push_back("...");
+            break;
+        }
+        most -= text.size() + sizeof text;
+        result.push_back(text);
+    }
+    return result;
+}
+
 std::string to_note(const Process& process, const Instant& now) {
     json note = {{"name", process.name},   {"uid", process.uid},
                  {"argv", process.argv},   {"stop_signal", process.stop_signal},

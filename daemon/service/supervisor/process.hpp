@@ -21,6 +21,9 @@ namespace muster::service {
 using Clock = std::chrono::steady_clock;
 
 inline constexpr std::size_t max_name = 64;  // bytes of a process' name
+// Arguments are remembered to be shown: so many bytes of all processes together, and when these are used up so many
+// of each one that is started; what was left out is told by a last argument "...".
+inline constexpr std::size_t max_arguments = 8 << 20, max_arguments_each = 1024;
 inline constexpr double default_grace = 5;   // seconds from the stop signal to SIGKILL
 inline constexpr double max_grace = 1e6;
 
@@ -74,6 +77,10 @@ struct Process {
 
 using ProcessPtr = std::shared_ptr<Process>;
 using Processes = std::vector<std::shared_ptr<const Process>>;
+
+// What remembering costs, in bytes; and as many of the first ones as may cost `most`.
+std::size_t cost_of(const std::vector<std::string>& argv) noexcept;
+std::vector<std::string> shortened(const std::vector<std::string>& argv, std::size_t most);
 
 // The note that the keeper keeps for the next service (JSON), and back. `now` relates the two clocks.
 struct Instant {

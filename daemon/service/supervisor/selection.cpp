@@ -36,6 +36,7 @@ bool may_act(uid_t caller, const Process& process) noexcept { return caller == 0
 
 std::vector<ProcessPtr> select_quietly(const Table& table, std::string_view selection, uid_t caller, Choose choose) {
     std::vector<ProcessPtr> live, ended;
+    if (selection.size() > max_name) return {};
     for (const auto& [id, process] : table)
         if (may_act(caller, *process) && matches(*process, selection))
             (process->ended() ? ended : live).push_back(process);
@@ -56,7 +57,7 @@ std::vector<ProcessPtr> select(const Table& table, std::string_view selection, u
         throw CallError("io.muster.processes.NotPermitted",
                         {{"operation", operation},
                          {"reason", "process '" + std::string(selection) + "' belongs to another user"}});
-    throw CallError("io.muster.processes.NoSuchProcess", {{"select", selection}});
+    throw CallError("io.muster.processes.NoSuchProcess", {{"select", selection.substr(0, max_name)}});
 }
 
 void check_name(const std::string& name, const std::string& path) {

@@ -51,16 +51,29 @@ void Supervisor::apply(Process& process, Event event) {
 
 // --- starting ---
 
-void Supervisor::require_room(std::size_t more) const {
+void Supervisor::require_room(uid_t uid, std::size_t more) const {
     if (shutting_down_)
         throw CallError("io.muster.processes.NotPermitted",
                         {{"operation", "start"}, {"reason", "the daemon is shutting down"}});
     if (live() + more > options_.processes)
-        throw CallError("io.muster.processes.LimitExceeded", {{"what", "processes"}, {"limit", options_.processes}});
+        throw limit_exceeded("io.muster.processes", "processes", options_.processes, "limits.processes");
+    const auto own = std::count_if(table_.begin(), table_.end(), [uid](const auto& entry) {
+        return entry.second->uid == uid && !entry.second->ended();
+    });
+    if (static_cast<std::size_t>(own) + more > options_.processes_per_uid)
+        throw limit_exceeded("io.muster.processes", "processes of one user", options_.processes_per_uid,
+                             "limits.processes_per_uid");
+}
+
+std::vector<std::string> Supervisor::remember(const std::vector<std::string>& argv) {
+    const bool room = arguments_ + cost_of(argv) <= max_arguments;
+    auto result = room ? argv : shortened(argv, max_arguments_each);
+    arguments_ += cost_of(result);
+    return result;
 }
 
 void Supervisor::spawn(const Launch& launch, Answer answer) {
-    require_room(launch.count);
+    require_room(launch.uid, launch.count);
     auto start = std::make_shared<Start>();
     for (std::size_t i = 0; i < launch.count; ++i) {
         auto process = std::make_shared<Process>();
@@ -69,7 +82,7 @@ void Supervisor::spawn(const Launch& launch, Answer answer) {
         if (launch.count > 1) process->group = launch.name;
         process->uid = launch.uid;
         process->ppid = options_.keeper_pid;
-        process->argv = launch.spec.argv;
+        process->argv = remember(launch.spec.argv);
         process->stop_signal = launch.stop_signal;
         process->grace = launch.grace.value_or(options_.grace);
         start->all.push_back(std::move(process));
@@ -82,7 +95,14 @@ void Supervisor::spawn(const Launch& launch, Answer answer) {
         process->started = now.wall;
         table_.emplace(process->id, process);
         starts_.emplace(process->id, start);
-        outside_.send(link::Spawn{process->id, launch.spec, to_note(*process, now)});
+    }
+    for (const ProcessPtr& process : start->all) {
+        try {
+            outside_.send(link::Spawn{process->id, launch.spec, to_note(*process, now)});
+        } catch (const std::exception& error) {  // no descriptor, no memory: what was not asked for has not started
+            spdlog::error("start of '{}': {}", process->name, error.what());
+            start_failed({process->id, "ask the keeper", "", ENOMEM});
+        }
     }
 }
 
@@ -214,6 +234,7 @@ void Supervisor::forget(std::uint64_t id) {
     const auto found = table_.find(id);
     if (found == table_.end()) return;
     const ProcessPtr process = found->second;
+    arguments_ -= std::min(arguments_, cost_of(process->argv));
     table_.erase(found);
     if (!ended_.empty() && ended_.front() == id)
         ended_.pop_front();
@@ -242,6 +263,7 @@ void Supervisor::restore(const link::Child& child) {
         process->state = State::exited;
     }
     next_id(child.id + 1);
+    arguments_ += cost_of(process->argv);
     table_.insert_or_assign(child.id, process);
 }
 

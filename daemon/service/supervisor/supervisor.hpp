@@ -40,6 +40,7 @@ class Outside {
 struct SupervisorOptions {
     std::size_t history = 256;     // ended processes kept
     std::size_t processes = 4096;  // not yet ended ones, of everybody
+    std::size_t processes_per_uid = 2048;
     double grace = default_grace;
     pid_t keeper_pid = 0;
 };
@@ -124,7 +125,8 @@ class Supervisor {
     Token stop_all(const std::vector<ProcessPtr>& processes, std::optional<double> grace, Answer answer);
     ProcessPtr find_forked(pid_t pid, std::uint64_t start_time) const;
     int signal_forked(const Process& process, int signal, bool tree, uid_t caller) const;
-    void require_room(std::size_t more) const;
+    std::vector<std::string> remember(const std::vector<std::string>& argv);
+    void require_room(uid_t uid, std::size_t more) const;
 
     SupervisorOptions options_;
     Outside& outside_;
@@ -134,6 +136,7 @@ class Supervisor {
     std::map<Token, std::pair<uid_t, Watcher>> watchers_;
     Waits waits_;
     std::uint64_t next_id_ = 1;
+    std::size_t arguments_ = 0;  // cost_of all argv in the table
     Token last_watcher_ = 0;
     bool shutting_down_ = false;
 };

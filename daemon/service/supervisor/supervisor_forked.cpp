@@ -47,7 +47,7 @@ void Supervisor::announce(const Requester& parent, pid_t pid, const std::string&
         throw CallError("io.muster.processes.NotPermitted",
                         {{"operation", "announce"}, {"reason", "pid " + std::to_string(pid) + " is no child of yours"}});
     if (find_forked(pid, stat->start_time)) return;
-    require_room(1);
+    require_room(parent.uid, 1);
     auto process = std::make_shared<Process>();
     process->id = next_id_++;
     process->name = name;

@@ -38,9 +38,9 @@ std::string quoted(std::string_view what, const std::string& name) {
 Error from_ours(Errc code, const json& p, std::string operation) {
     switch (code) {
         case Errc::limit_exceeded: {
-            const auto limit = text_of(p, "limit");
+            const auto limit = text_of(p, "limit"), key = text_of(p, "key");
             return Error(code, std::move(operation), text_of(p, "what"),
-                         limit.empty() ? limit : "at most " + limit);
+                         limit.empty() ? limit : "at most " + limit + (key.empty() ? key : "; raised by " + key));
         }
         case Errc::no_such_process:
             return Error(code, std::move(operation), quoted("process", text_of(p, "select")));

@@ -1,0 +1,40 @@
+#include "service/server/budget.hpp"
+
+#include <algorithm>
+
+namespace muster::service {
+
+std::size_t Budget::left(uid_t uid) const noexcept {
+    const auto found = uids_.find(uid);
+    const std::size_t own = found == uids_.end() ? 0 : found->second;
+    return std::min(total_ - taken_, per_uid_ - std::min(per_uid_, own));
+}
+
+bool Budget::take(uid_t uid, std::size_t bytes) {
+    if (bytes > left(uid)) return false;
+    if (bytes == 0) return true;
+    uids_[uid] += bytes;
+    taken_ += bytes;
+    return true;
+}
+
+void Budget::give_back(uid_t uid, std::size_t bytes) noexcept {
+    const auto found = uids_.find(uid);
+    if (bytes == 0 || found == uids_.end()) return;
+    taken_ -= bytes;
+    if ((found->second -= bytes) == 0) uids_.erase(found);
+}
+
+bool Share::hold(std::size_t bytes) {
+    const std::size_t wanted = above(bytes);
+    if (wanted > taken_ && !budget_->take(uid_, wanted - taken_)) return false;
+    if (wanted < taken_) budget_->give_back(uid_, taken_ - wanted);
+    taken_ = wanted;
+    return true;
+}
+
+bool Share::could_hold(std::size_t bytes) const noexcept {
+    return above(bytes) <= taken_ || above(bytes) - taken_ <= budget_->left(uid_);
+}
+
+}  // namespace muster::service

@@ -1,0 +1,53 @@
+// How many bytes connections may hold for their clients: messages not yet complete and replies not yet read.
+//
+// Each connection has `allowance` bytes in each direction for itself; what it holds above that it takes from its
+// user's share, and the users from the total. So neither one client nor all of one user make the service grow beyond
+// a bound, and one who has taken all hinders no small message of others. Thread safety: the service's one thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+
+namespace muster::service {
+
+inline constexpr std::size_t allowance = 16 * 1024;
+
+class Budget {
+  public:
+    Budget(std::size_t total, std::size_t per_uid) : total_(total), per_uid_(per_uid) {}
+
+    bool take(uid_t uid, std::size_t bytes);  // all or, answering false, nothing
+    void give_back(uid_t uid, std::size_t bytes) noexcept;
+    std::size_t left(uid_t uid) const noexcept;
+    std::size_t taken() const noexcept { return taken_; }
+    std::size_t per_uid() const noexcept { return per_uid_; }
+
+  private:
+    std::size_t total_, per_uid_, taken_ = 0;
+    std::map<uid_t, std::size_t> uids_;  // those that have taken some
+};
+
+// What one connection holds in one direction; given back with it.
+class Share {
+  public:
+    Share(std::shared_ptr<Budget> budget, uid_t uid) : budget_(std::move(budget)), uid_(uid) {}
+    ~Share() { budget_->give_back(uid_, taken_); }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+
+    // It holds so many bytes now. False, and nothing is changed, when they are not to be had; less always is.
+    bool hold(std::size_t bytes);
+    bool could_hold(std::size_t bytes) const noexcept;
+
+  private:
+    static std::size_t above(std::size_t bytes) noexcept { return bytes > allowance ? bytes - allowance : 0; }
+
+    std::shared_ptr<Budget> budget_;
+    uid_t uid_;
+    std::size_t taken_ = 0;
+};
+
+}  // namespace muster::service
