@@ -37,7 +37,7 @@ class Lock : public detail::Handle {
     struct Owner {
         pid_t pid = 0, tid = 0;
     };
-    std::optional<Owner> owner() const;  // none: free
+    std::optional<Owner> owner() const;  // none: free, or it died and the next one gets the lock
     bool locked() const;
     // Grows with every acquisition: a later holder's token is larger.
     std::uint64_t token() const;

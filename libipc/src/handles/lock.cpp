@@ -44,8 +44,11 @@ bool Lock::previous_owner_died() const {
 
 std::optional<Lock::Owner> Lock::owner() const {
     return guarded(*state_, "owner", [&]() -> std::optional<Owner> {
-        const auto holder = state_->session->sessions().holder(word_of(*state_).holder());
-        if (!holder) return {};
+        const sync::Sessions& sessions = state_->session->sessions();
+        const sync::SlotId slot = word_of(*state_).holder();
+        const auto holder = sessions.holder(slot);
+        // The numbers of the dead may be somebody else's by now.
+        if (!holder || !sessions.alive(slot)) return {};
         return Owner{holder->pid, holder->tid};
     });
 }

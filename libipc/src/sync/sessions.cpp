@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,31 +23,41 @@ std::uint64_t own_pid_namespace() noexcept {
     return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
 }
 
+// Where a PID namespace was entered and /proc is still another one's, its numbers mean other processes.
+bool proc_has_our_numbers() noexcept {
+    char number[32];
+    const ssize_t size = ::readlink("/proc/self", number, sizeof number - 1);
+    if (size <= 0) return false;
+    number[size] = '\0';
+    return std::strtol(number, nullptr, 10) == ::getpid();
+}
+
 std::uint64_t realtime_ns() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-}  // namespace
-
-std::uint64_t process_start_time(pid_t pid) noexcept {
+// Of /proc/NAME; 0: it has ended, or is a zombie. None: this cannot be known here (no descriptor is left, or /proc
+// hides the process), which is not the same.
+std::optional<std::uint64_t> started(const char* name) noexcept {
     char path[64];
-    std::snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(pid));
+    std::snprintf(path, sizeof path, "/proc/%s/stat", name);
     const base::UniqueFd fd{::open(path, O_RDONLY | O_CLOEXEC)};
-    if (!fd) return 0;
+    if (!fd) return {};
     char text[1024];
     const ssize_t size = base::retry_interrupted([&] { return ::read(fd.get(), text, sizeof text - 1); });
-    if (size <= 0) return 0;
+    if (size < 0 && errno == ESRCH) return 0;
+    if (size <= 0) return {};
     text[size] = '\0';
     const char* at = std::strrchr(text, ')');  // the name may hold anything, blanks and brackets too
-    if (at == nullptr || at[1] == '\0') return 0;
+    if (at == nullptr || at[1] == '\0') return {};
     ++at;
     std::uint64_t threads = 0;
     const char state = at[1];
     for (int field = 3; field < 22; ++field) {
         at = std::strchr(at + 1, ' ');
-        if (at == nullptr) return 0;
+        if (at == nullptr) return {};
         if (field == 19) threads = std::strtoull(at + 1, nullptr, 10);
     }
     // A zombie is dead, unless only its first thread has ended.
@@ -52,8 +65,19 @@ std::uint64_t process_start_time(pid_t pid) noexcept {
     return std::strtoull(at + 1, nullptr, 10);
 }
 
+std::optional<std::uint64_t> started(pid_t pid) noexcept {
+    if (::kill(pid, 0) != 0 && errno == ESRCH) return 0;
+    char name[16];
+    std::snprintf(name, sizeof name, "%d", static_cast<int>(pid));
+    return started(name);
+}
+
+}  // namespace
+
+std::uint64_t process_start_time(pid_t pid) noexcept { return started(pid).value_or(0); }
+
 ProcessIdentity ProcessIdentity::self() noexcept {
-    return {::getpid(), process_start_time(::getpid()), own_pid_namespace()};
+    return {::getpid(), started("self").value_or(0), own_pid_namespace()};
 }
 
 Sessions::Sessions(const Segment& segment)
@@ -186,9 +210,11 @@ bool Sessions::alive(SlotId slot) const {
 }
 
 bool Sessions::alive(const Info& of) const {
-    static const std::uint64_t own = own_pid_namespace();
-    if (of.identity.pid_namespace != own) return true;
-    return process_start_time(of.identity.pid) == of.identity.start_time;
+    // Asked anew each time: the child of a fork may be in another namespace.
+    if (of.identity.pid_namespace != own_pid_namespace() || !proc_has_our_numbers()) return true;
+    const auto start = started(of.identity.pid);
+    if (of.identity.start_time == 0) return start != 0u;  // it could not be told when it attached
+    return !start || *start == of.identity.start_time;
 }
 
 std::uint32_t Sessions::count() const noexcept {

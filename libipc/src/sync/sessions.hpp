@@ -103,8 +103,8 @@ class Sessions {
     std::optional<Holder> holder(SlotId slot) const;
     bool belongs_to(SlotId slot, SessionId session) const;
 
-    // Is the thread's process still there? Across PID namespaces this cannot be known here, and the answer is yes:
-    // then only the service's pidfd tells.
+    // Is the thread's process still there? Where this cannot be known (across PID namespaces, behind a strange /proc,
+    // without a free descriptor) the answer is yes: then only the service's pidfd tells.
     bool alive(SlotId slot) const;
     bool alive(const Info& session) const;
 
