@@ -24,7 +24,7 @@ struct Result {
 
 class Campaign {
   public:
-    // `most`: kills of one operation; 0: all its instructions, loops thinned out from their 300th time on.
+    // `most`: kills of one operation; 0: all its instructions, loops thinned out from their 20th time on.
     Campaign(const muster::Manager& manager, const Service& service, Mode mode, std::size_t most)
         : known_(manager.lock("outside-known")), service_(service), mode_(mode), most_(most) {}
     Result run(const Row& row);

@@ -66,7 +66,8 @@ int run(const std::string& musterctl, std::size_t most) {
                         result.instructions, result.kills, result.with_waiter, result.longest_wait * 1000,
                         result.findings.size());
             for (const std::string& finding : result.findings) found(finding);
-            if (result.reached * 2 < result.kills) found("only " + std::to_string(result.reached) + " kills came there");
+            if (result.reached * 2 < result.kills)
+                found("only " + std::to_string(result.reached) + " kills came there");
             std::fflush(stdout);
             kills += result.kills;
             longest = std::max(longest, result.longest_wait);

@@ -67,7 +67,7 @@ Row put_row(const Manager& manager, const std::string& name, const std::string& 
     row.waits_before = true;
     row.may_wait = [queue] { return queue.empty(); };
     row.let_on = [queue]() mutable { queue.put("another"); };
-    row.settled = {"[]"};
+    row.settled = {"[]", "[another,]"};  // let on when it had the item already, and had not yet said so
     return row;
 }
 
@@ -83,7 +83,10 @@ Row get_row(const Manager& manager, const std::string& name, const std::string& 
     row.look = [queue] { return text(queue.snapshot()); };
     row.wait = [queue]() mutable { queue.put("waiter's"); };
     row.waits_before = true;
-    row.may_wait = [queue] { return queue.full(); };
+    row.may_wait = [queue] {
+        const auto first = queue.peek();
+        return first && *first != "waiter's";
+    };
     row.let_on = [queue]() mutable { (void)queue.get(); };
     row.settled = {"[waiter's,]"};
     return row;
