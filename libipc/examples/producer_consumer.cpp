@@ -1,4 +1,5 @@
-// Producers put things into a queue, consumers take them; a null for each consumer announces the end.
+// Producers put things into a queue, consumers take them. Twice: a null for each consumer announces the end; and with
+// a queue that is joined until all is done, whose consumers are daemons and end with the program.
 #include <iostream>
 #include <muster/ipc.hpp>
 #include <string>
@@ -21,10 +22,16 @@ int consume(muster::Queue<> queue, int consumer) {
     return eaten;
 }
 
-}  // namespace
+// Under a lease: if this consumer were killed in the middle, another one would get the thing.
+void consume_for_ever(muster::Queue<> queue, muster::List<> consumed) {
+    for (;;) {
+        auto thing = queue.get_leased();
+        consumed.push_back(thing.value());
+        thing.ack();  // done with it: the joiner counts it
+    }
+}
 
-int main() {
-    const muster::Manager manager;
+void announced_end(const muster::Manager& manager) {
     auto queue = manager.queue({.maxsize = 4});  // producers wait when the consumers are slow
 
     std::vector<muster::Process> making, taking;
@@ -39,4 +46,26 @@ int main() {
         eaten += *consumer.exitcode();
     }
     std::cout << eaten << " of " << producers * things << " consumed, " << queue.qsize() << " left\n";
+}
+
+void joined(const muster::Manager& manager) {
+    auto queue = manager.queue();
+    auto consumed = manager.list();
+    std::vector<muster::Process> making, taking;
+    for (int i = 0; i < consumers; ++i) {
+        taking.emplace_back(consume_for_ever, queue, consumed).daemon(true);
+        taking.back().start();
+    }
+    for (int i = 0; i < producers; ++i) making.emplace_back(produce, queue, i).start();
+    for (muster::Process& producer : making) producer.join();
+    queue.join();  // every thing was put, and is done
+    std::cout << "joined: " << consumed.size() << " consumed, " << queue.unfinished() << " unfinished\n" << std::flush;
+}
+
+}  // namespace
+
+int main() {
+    const muster::Manager manager;
+    announced_end(manager);
+    joined(manager);
 }

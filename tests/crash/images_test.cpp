@@ -30,4 +30,7 @@ TEST_CASE("a dict is whole after a death at any instruction") { examine_all(dict
 TEST_CASE("a list is whole after a death at any instruction") { examine_all(list_operations()); }
 TEST_CASE("a value and an array are whole after a death at any instruction") { examine_all(number_operations()); }
 TEST_CASE("a queue is whole after a death at any instruction") { examine_all(queue_operations()); }
+TEST_CASE("a queue of any order, and its leases, are whole after a death at any instruction") {
+    examine_all(queue_order_operations());
+}
 TEST_CASE("sessions and threads are whole after a death at any instruction") { examine_all(session_operations()); }

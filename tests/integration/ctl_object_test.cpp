@@ -8,6 +8,8 @@
 #include <fstream>
 #include <future>
 
+#include <muster/manager.hpp>
+
 #include "ctl_program.hpp"
 
 using muster::test::Ctl;
@@ -132,6 +134,42 @@ TEST_CASE("queue verbs") {
     CHECK(shut.says({"[closed]"}));
     CHECK(ctl("queue", "get", "q").out == "last\n");
     CHECK(ctl("queue", "get", "q").says({"[closed]"}));
+}
+
+TEST_CASE("queue verbs for orders, tasks and dead letters") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    REQUIRE(ctl("queue", "create", "p", "--order", "priority", "--max-deliveries", "1").code == 0);
+    CHECK(ctl("queue", "create", "p").code == 0);
+    CHECK(ctl("queue", "create", "p", "--order", "lifo").says({"[wrong_kind]", "queue 'p'", "lowest first"}));
+    CHECK(ctl("queue", "create", "p", "--order", "random").code == 2);
+    REQUIRE(ctl("queue", "put", "p", "[5,1]", "[3,1]", "[4,1]").code == 0);
+    CHECK(ctl("queue", "put", "p", "text").says({"[value_error]", "queue 'p'"}));
+    CHECK(ctl("queue", "items", "p", "--json").json() == json({{3, 1}, {4, 1}, {5, 1}}));
+    CHECK(ctl("show", "p").out == "queue 'p', 3\n[3,1]\n[4,1]\n[5,1]\n");
+    {
+        const auto manager = muster::Manager::connect(daemon.address());
+        auto queue = manager.find<muster::Queue<>>("p");
+        auto lease = queue->get_leased();
+        CHECK(ctl("queue", "status", "p", "--json").json() ==
+              json{{"order", "priority"}, {"size", 2}, {"maxsize", 0}, {"leased", 1}, {"unfinished", 3},
+                   {"max_deliveries", 1}, {"dead", 0}, {"closed", false}});
+        lease.nack();
+    }
+    CHECK(ctl("queue", "dead", "p", "--json").json() == json::array({{{"value", {3, 1}}, {"deliveries", 1}}}));
+    CHECK(ctl("queue", "retry", "p").out == "1\n");
+    CHECK(ctl("queue", "drain", "p", "--most", "2", "--json").json() == json({{3, 1}, {4, 1}}));
+    CHECK(ctl("queue", "drain", "p").out == "[5,1]\n");
+    CHECK(ctl("queue", "drain", "p").out.empty());
+    CHECK(ctl("queue", "drop", "p").out == "0\n");
+    const auto late = ctl("queue", "join", "p", "--timeout", "20ms");
+    CHECK(late.code == 1);
+    CHECK(late.says({"[timeout]", "queue 'p'", "3 items"}));
+    for (int i = 0; i < 3; ++i) CHECK(ctl("queue", "done", "p").code == 0);
+    CHECK(ctl("queue", "join", "p").code == 0);
+    CHECK(ctl("queue", "done", "p").says({"[value_error]"}));
+    CHECK_THAT(ctl("queue", "status", "p").out, Catch::Contains("order: priority\n") && Catch::Contains("unfinished: 0\n"));
+    CHECK(ctl("check").out == "0 violations\n");
 }
 
 TEST_CASE("lock run holds the lock while the program runs and gives its code") {

@@ -58,8 +58,9 @@ TEST_CASE_METHOD(ExampleRun, "example queue_from_child: the parent gets what the
 TEST_CASE_METHOD(ExampleRun,
                  "example producer_consumer: each thing is consumed once, in its producer's order") {
     example("producer_consumer");
-    REQUIRE(lines.size() == 16);
-    CHECK(lines.back() == "15 of 15 consumed, 0 left");
+    REQUIRE(lines.size() == 17);
+    CHECK(lines[15] == "15 of 15 consumed, 0 left");
+    CHECK(lines[16] == "joined: 15 consumed, 0 unfinished");
     for (int producer = 0; producer < 3; ++producer)
         for (int thing = 0; thing < 5; ++thing)
             CHECK(count_containing(lines, " got thing " + std::to_string(thing) + " of producer " +

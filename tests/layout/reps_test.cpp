@@ -24,7 +24,7 @@ void is(const char* what, std::size_t actual, std::size_t frozen) {
 #define FIELD(type, member, offset) is(#type "." #member, offsetof(type, member), offset)
 
 TEST_CASE("the layout version is the one these offsets belong to") {
-    CHECK(segment::layout_version == 1);
+    CHECK(segment::layout_version == 2);
     CHECK(segment::page_size == 4096);
     CHECK(std::string(segment::magic.begin(), segment::magic.end()) == "MUSTERSG");
 }
@@ -176,15 +176,39 @@ TEST_CASE("containers keep their layout") {
     FIELD(NodeRep, count, 0);
     FIELD(NodeRep, before, 16);
     FIELD(NodeRep, child, 352);
-    SIZE(QueueRep, 192);
-    FIELD(QueueRep, puts, 0);
-    FIELD(QueueRep, tail, 8);
-    FIELD(QueueRep, gets, 16);
-    FIELD(QueueRep, head, 24);
-    FIELD(QueueRep, tail_chunk, 32);
-    FIELD(QueueRep, head_chunk, 40);
+    SIZE(FifoRep, 48);
+    FIELD(FifoRep, puts, 0);
+    FIELD(FifoRep, tail, 8);
+    FIELD(FifoRep, gets, 16);
+    FIELD(FifoRep, head, 24);
+    FIELD(FifoRep, tail_chunk, 32);
+    FIELD(FifoRep, head_chunk, 40);
+    SIZE(QueueRep, 256);
+    FIELD(QueueRep, fifo, 0);
     FIELD(QueueRep, maxsize, 48);
     FIELD(QueueRep, flags, 56);
+    FIELD(QueueRep, done, 64);
+    FIELD(QueueRep, tree, 72);
+    FIELD(QueueRep, leased, 104);
+    FIELD(QueueRep, returned, 128);
+    FIELD(QueueRep, dead, 152);
+    FIELD(QueueRep, leases, 176);
+    FIELD(QueueRep, max_deliveries, 184);
+    CHECK(static_cast<int>(Order::fifo) == 0);
+    CHECK(static_cast<int>(Order::lifo) == 1);
+    CHECK(static_cast<int>(Order::priority) == 2);
+    SIZE(LeaseRep, 96);
+    FIELD(LeaseRep, next, 0);
+    FIELD(LeaseRep, prev, 8);
+    FIELD(LeaseRep, id, 16);
+    FIELD(LeaseRep, owner, 24);
+    FIELD(LeaseRep, deliveries, 32);
+    FIELD(LeaseRep, number, 40);
+    FIELD(LeaseRep, since_ns, 48);
+    FIELD(LeaseRep, bytes, 56);
+    FIELD(LeaseRep, size, 64);
+    FIELD(LeaseRep, block, 72);
+    FIELD(LeaseRep, block_size, 80);
     SIZE(ChunkRep, 32);
     FIELD(ChunkRep, next, 0);
     FIELD(ChunkRep, size, 8);

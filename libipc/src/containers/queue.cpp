@@ -2,113 +2,91 @@
 
 #include <algorithm>
 
+#include <muster/detail/order.hpp>
+
+#include "containers/sequence.hpp"
+
 namespace muster::containers {
-
-Queue::Record Queue::record_at(std::uint64_t position) const {
-    const std::uint64_t word = segment::load_word(segment_.block<std::uint64_t>(position));
-    Record record;
-    record.size = word & ~external;
-    if ((word & external) == 0) {
-        if (record.size > inline_limit) throw segment::Damage{"queue: size of an item"};
-        record.bytes = position + 8;
-        record.end = position + 8 + padded(record.size);
-    } else {
-        record.block = record.bytes = segment::load_word(segment_.block<std::uint64_t>(position + 8));
-        record.end = position + 16;
-    }
-    (void)segment_.bytes(record.bytes, record.size);
-    return record;
-}
-
-// Where the next record is: behind the end of a chunk it is the first of the next one.
-std::uint64_t Queue::head_position() const {
-    const std::uint64_t at = rep().head_chunk, head = rep().head;
-    if (at == rep().tail_chunk || head != chunk(at).end) return head;
-    return chunk(at).next + sizeof(ChunkRep);
-}
-
-// A further chunk behind the last one; the tail is at its beginning. A queue that grows gets larger chunks.
-void Queue::add_chunk(Tx& tx, heap::Heap& heap, std::uint64_t need) {
-    QueueRep& root = rep();
-    const std::uint64_t last = root.tail_chunk;
-    const std::uint64_t doubled = last == 0 ? first_chunk : std::min(chunk(last).size * 2, largest_chunk);
-    const std::uint64_t size = heap::Heap::usable(std::max(doubled, need + sizeof(ChunkRep)));
-    const std::uint64_t fresh = heap.allocate(tx, size);
-    Tx::init(chunk(fresh).next, 0);
-    Tx::init(chunk(fresh).size, size);
-    Tx::init(chunk(fresh).end, 0);
-    if (last != 0) {
-        tx.set(chunk(last).next, fresh);
-        tx.set(chunk(last).end, root.tail);
-    } else {
-        tx.set(root.head_chunk, fresh);
-        tx.set(root.head, fresh + sizeof(ChunkRep));
-    }
-    tx.set(root.tail_chunk, fresh);
-    tx.set(root.tail, fresh + sizeof(ChunkRep));
-}
 
 Queue::Result Queue::try_put(Bytes item) {
     ObjectLock lock(segment_, ref_);
     QueueRep& root = rep();
     if (closed_flag()) return Result::closed;
     if (looks_full()) return Result::full;
+    if (order() != Order::fifo) {
+        put_in_tree(lock, item);
+        return Result::ok;
+    }
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        append(tx, heap, item);
-        tx.set(root.puts, root.puts + 1);
+        fifo().append(tx, heap, item);
+        tx.set(root.fifo.puts, root.fifo.puts + 1);
     });
     return Result::ok;
 }
 
-// A record and the tail behind it; the count is the caller's.
-void Queue::append(Tx& tx, heap::Heap& heap, Bytes item) {
-    QueueRep& root = rep();
-    const std::uint64_t size = item.size(), need = record_size(size);
-    std::uint64_t block = 0;
-    if (size > inline_limit) {
-        block = heap.allocate(tx, size);
-        Tx::init_bytes(segment_.bytes(block, size), item.data(), size);
+bool Queue::find_next_of_all(Next& next) const {
+    const bool any = in_base() != 0;
+    if (rep().returned.count != 0 && (!any || returned_comes_first())) {
+        next.from = Next::From::returned;
+        next.lease = rep().returned.head;
+        next.size = bytes_of(lease_at(next.lease)).size();
+        return true;
     }
-    const std::uint64_t last = root.tail_chunk;
-    if (last == 0 || last + chunk(last).size - root.tail < need) add_chunk(tx, heap, need);
-    // Nobody's memory until the tail has moved over it (I3): after a death here it still is.
-    std::byte* at = segment_.bytes(root.tail, need);
-    if (block == 0) {
-        segment::store_word(at, size);
-        Tx::init_bytes(at + 8, item.data(), size);
-    } else {
-        segment::store_word(at, size | external);
-        segment::store_word(at + 8, block);
-    }
-    tx.set(root.tail, root.tail + need);
+    if (!any) return false;
+    next.from = Next::From::tree;
+    next.word = tree_word(in_base() - 1);
+    next.size = item::locate(segment_, next.word).length;
+    return true;
 }
 
-void Queue::take(ObjectLock& lock, const Record& record) {
-    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        QueueRep& root = rep();
-        const std::uint64_t at = root.head_chunk;
-        tx.set(root.gets, root.gets + 1);
-        const bool moved_on = at != root.tail_chunk && root.head == chunk(at).end;
-        const std::uint64_t here = moved_on ? chunk(at).next.get() : at;
-        if (moved_on) tx.set(root.head_chunk, here);
-        if (root.gets == root.puts) {  // empty: begin anew in the same place
-            tx.set(root.head, here + sizeof(ChunkRep));
-            tx.set(root.tail, here + sizeof(ChunkRep));
-        } else {
-            tx.set(root.head, record.end);
-        }
-        if (record.block != 0) heap.free(tx, record.block, record.size);
-        if (moved_on) heap.free(tx, at, chunk(at).size);
-    });
+void Queue::copy(const Next& next, std::byte* to) const {
+    switch (next.from) {
+        case Next::From::chunks: return fifo().copy_out(next.record, to);
+        case Next::From::tree: return item::copy_out(segment_, next.word, item::locate(segment_, next.word), to);
+        case Next::From::returned:
+            return segment::copy_out(to, bytes_of(lease_at(next.lease)).data(), static_cast<std::size_t>(next.size));
+    }
+}
+
+void Queue::take(ObjectLock& lock, const Next& next) {
+    const auto take_last = [&](bool in_place) {
+        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+            drop_last(tx, heap, in_place);
+            item::free(segment_, tx, heap, next.word);
+        });
+    };
+    switch (next.from) {
+        case Next::From::chunks:
+            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+                const std::uint64_t emptied = fifo().drop_front(tx, next.record);
+                if (next.record.block != 0) heap.free(tx, next.record.block, next.record.size);
+                if (emptied != 0) fifo().free_chunk(tx, heap, emptied);
+            });
+        case Next::From::tree:
+            try {
+                return take_last(false);
+            } catch (const heap::OutOfMemory&) {  // so that a full segment can be emptied
+                return take_last(true);
+            }
+        case Next::From::returned:
+            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+                unlink(tx, rep().returned, next.lease);
+                free_lease(tx, heap, next.lease);
+            });
+    }
 }
 
 void Queue::clear() {
     ObjectLock lock(segment_, ref_);
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
         QueueRep& root = rep();
-        tx.set(root.done, root.done + (root.puts - root.gets));  // nobody will ever report them
-        tx.set(root.gets, root.puts);
-        for (Cell<std::uint64_t>* field : {&root.tail, &root.head, &root.tail_chunk, &root.head_chunk}) tx.set(*field, 0);
+        const std::uint64_t lost = waiting() + root.leased.count;
+        tx.set(root.done, root.done + std::min(lost, root.fifo.puts - root.done));  // nobody will ever report them
+        fifo().forget(tx);
+        for (Cell<std::uint64_t>* word :
+             {&root.tree.root, &root.tree.height, &root.tree.tail, &root.leased.head, &root.leased.tail, &root.leased.count,
+              &root.returned.head, &root.returned.tail, &root.returned.count, &root.dead.head, &root.dead.tail, &root.dead.count})
+            if (*word != 0) tx.set(*word, 0);
         heap.reset(tx);
     });
     lock.heap().trim();
@@ -138,77 +116,105 @@ std::uint64_t Queue::read_validated(std::uint64_t (*look)(const QueueRep&)) cons
 }
 
 std::uint64_t Queue::size() const {
-    return read_validated([](const QueueRep& root) { return root.puts - root.gets; });
+    return read_validated([](const QueueRep& root) { return root.fifo.puts - root.fifo.gets + root.returned.count; });
 }
 
 std::uint64_t Queue::unfinished() const {
-    return read_validated([](const QueueRep& root) { return root.puts - root.done; });
+    return read_validated([](const QueueRep& root) { return root.fifo.puts - root.done; });
+}
+
+std::uint64_t Queue::leased() const {
+    return read_validated([](const QueueRep& root) { return root.leased.count.get(); });
 }
 
 Queue::Done Queue::task_done() {
     ObjectLock lock(segment_, ref_);
     QueueRep& root = rep();
-    if (root.done == root.puts) return Done::too_many;
+    if (root.done == root.fifo.puts) return Done::too_many;
     Tx::publish(object_.domain, root.done, root.done + 1);
-    return root.done == root.puts ? Done::last : Done::ok;
+    return root.done == root.fifo.puts ? Done::last : Done::ok;
 }
 
 std::int64_t Queue::maxsize() const { return rep().maxsize; }
 
 void Queue::for_each(const std::function<void(std::uint64_t)>& begin, const std::function<void(Bytes)>& each) const {
     ObjectLock lock(segment_, ref_);
-    const QueueRep& root = rep();
-    begin(root.puts - root.gets);
-    std::uint64_t at = root.head_chunk, position = root.head;
-    Bound bound(segment_);
-    for (std::uint64_t left = root.puts - root.gets; left != 0; --left) {
-        if (at != root.tail_chunk && position == chunk(at).end) {
-            at = chunk(at).next;
-            position = at + sizeof(ChunkRep);
+    begin(waiting());
+    std::uint64_t left = in_base(), returned = rep().returned.head;
+    if (order() == Order::fifo) {
+        for_each_lease(rep().returned, [&](std::uint64_t at) { each(bytes_of(lease_at(at))); });
+        Fifo::Position position = fifo().begin();
+        Fifo::Bound bound(segment_);
+        for (; left != 0; --left) {
+            const Fifo::Record record = fifo().next(position);
+            bound.add(record);
+            each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
         }
-        const Record record = record_at(position);
-        bound.add(record);
-        each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
-        position = record.end;
+        return;
     }
+    Buffer item;
+    std::uint64_t left_returned = rep().returned.count;
+    const auto tell_returned = [&] {
+        if (left_returned-- == 0) throw segment::Damage{"queue: endless list of leases"};
+        each(bytes_of(lease_at(returned)));
+        returned = lease_at(returned).next;
+    };
+    for (; left != 0; --left) {
+        item::read(segment_, tree_word(left - 1), item);
+        const bool by_value = order() == Order::priority;
+        while (returned != 0 && (!by_value || !(compare(item.bytes(), bytes_of(lease_at(returned))) < 0))) tell_returned();
+        each(item.bytes());
+    }
+    while (returned != 0) tell_returned();
 }
 
-void Queue::verify(const std::function<void(std::string)>& violation) const {
-    ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
-    const heap::Heap heap = lock.heap();
-    const heap::Heap::Owned owned(heap);
-    const heap::Extents extents(segment_);
-    const QueueRep& root = rep();
-    std::uint64_t live = 0, items = 0, last = 0;
-    const auto count_block = [&](std::uint64_t block, std::uint64_t size) {
-        const std::uint64_t bytes = size <= heap::largest_class ? heap::Heap::usable(size)
-                                                                : extents.bytes_at(block - sizeof(heap::ExtentHeader));
-        live += bytes;
-        return bytes != 0 && owned.holds(block, size);
+void Queue::verify(const std::function<void(std::string)>& tell) const {
+    bool sound = true;
+    const Violation violation = [&](std::string what) {
+        sound = false;
+        tell(std::move(what));
     };
-    const std::uint64_t size = root.puts - root.gets;
-    for (std::uint64_t at = root.head_chunk; at != 0; at = at == root.tail_chunk ? 0 : chunk(at).next.get()) {
-        const ChunkRep& here = chunk(at);
-        if (live > segment_.capacity()) return violation("chunks form an endless list");
-        if (!count_block(at, here.size)) return violation("block outside the queue's extents");
-        last = at;
-        const std::uint64_t end = at == root.tail_chunk ? root.tail.get() : here.end.get();
-        std::uint64_t position = at == root.head_chunk ? root.head.get() : at + sizeof(ChunkRep);
-        if (position < at + sizeof(ChunkRep) || end < position || end - at > here.size)
-            return violation("cursor outside its chunk");
-        while (position < end) {
-            const Record record = record_at(position);
-            if (record.block != 0 && !count_block(record.block, record.size))
-                return violation("block outside the queue's extents");
-            if (++items > size) return violation("more items than counted");
-            position = record.end;
+    ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
+    QueueRep& root = rep();
+    Audit audit(lock, violation);
+    const auto list = [&](const LeaseListRep& leases, bool leased, const char* what) {
+        std::uint64_t count = 0, before = 0;
+        for (std::uint64_t at = leases.head; at != 0; before = at, at = lease_at(at).next) {
+            const LeaseRep& lease = lease_at(at);
+            audit.block(at, sizeof(LeaseRep) + (lease.block != 0 ? 0 : lease.size.get()), what);
+            if (lease.block != 0) audit.block(lease.block, lease.block_size, what);
+            if (lease.prev != before) violation(std::string(what) + ": neighbours do not agree");
+            if ((lease.id != 0) != leased) violation(std::string(what) + ": in the wrong list");
+            ++count;
         }
-        if (position != end) violation("record over the end of its chunk");
+        if (count != leases.count) violation(std::string(what) + ": count differs from the list");
+        if (before != leases.tail) violation(std::string(what) + ": the last is another one");
+    };
+    try {
+        list(root.leased, true, "lease");
+        list(root.returned, false, "returned item");
+        list(root.dead, false, "dead letter");
+        if (order() == Order::fifo) {
+            fifo().verify(segment_.capacity(), [&](std::uint64_t at, std::uint64_t size) { audit.block(at, size, "chunk"); },
+                          [&](const char* what) { violation(what); });
+        } else {
+            verify_tree(segment_, root.tree, in_base(), audit, violation);
+            for (std::uint64_t i = 1; sound && order() == Order::priority && i < in_base(); ++i) {
+                Buffer higher, lower;
+                item::read(segment_, tree_word(i - 1), higher);
+                item::read(segment_, tree_word(i), lower);
+                if (compare(higher.bytes(), lower.bytes()) < 0) {
+                    violation("priority queue: not in order");
+                }
+            }
+        }
+        if (root.fifo.puts - root.done > root.fifo.puts) violation("more tasks done than items put");
+        audit.finish();
+    } catch (const segment::Damage& damage) {
+        violation(damage.what);
+    } catch (const Error& error) {
+        violation(error.what());
     }
-    if (last != root.tail_chunk) violation("the last chunk cannot be reached from the first");
-    if (items != size) violation("size differs from the items");
-    if (root.puts - root.done > root.puts) violation("more tasks done than items put");
-    if (live != heap.live_bytes()) violation("blocks handed out differ from those in use");
 }
 
 }  // namespace muster::containers

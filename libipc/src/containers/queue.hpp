@@ -1,76 +1,97 @@
-// The queue under Queue: first in, first out, bounded if wanted, byte strings as items.
+// The queue under Queue: byte strings as items, bounded if wanted, out again first in first out, last in first out or
+// lowest first.
 //
-// Items stand one behind the other in chunks; a chunk is linked to the next. The memory behind the last item is
-// nobody's: an item is written there without a log (I3) and exists when the tail is moved over it. So putting and taking
-// log two words each, as long as they stay within a chunk. Items over `inline_limit` have a block of their own, named by
-// their record. When the last item is taken the cursors go back to the chunk's beginning, to the same cache lines.
+// First in first out they stand in chunks (fifo.hpp); otherwise in a tree (sequence_tree.hpp), whose last item is the
+// next one out: a put of a priority queue finds its place in it by O(log n) comparisons, all of them before the change.
 //
-// Transactions log at most 24 words, clear() those of Heap::reset besides; put_many and get_many up to the log's bound.
-// Thread safety: writers hold the object's lock, which these functions take; they never wait for items or for room.
-// Throws heap::Destroyed, heap::OutOfMemory, tx::Busy, segment::Damage.
+// A leased item is a record of its own (LeaseRep), in one of three lists: leased; returned, which come out before what
+// has not been leased yet (of a priority queue: before what is not lower); dead, delivered too often. Going from one list
+// to another is one Tx of a few words without new memory, so an item is at every instant in exactly one place.
+//
+// Transactions log at most 40 words, those of a tree's edit besides, clear() those of Heap::reset; put_many and get_many
+// up to the log's bound. Thread safety: writers hold the object's lock, which these functions take; they never wait for
+// items or for room.
+// Throws heap::Destroyed, heap::OutOfMemory, tx::Busy, segment::Damage, Uncomparable (nothing has changed).
 #pragma once
 
 #include <cstddef>
 #include <functional>
-#include <span>
 #include <string>
 
 #include <muster/detail/object.hpp>
 
-#include "heap/heap.hpp"
+#include "containers/fifo.hpp"
+#include "containers/sequence_tree.hpp"
 
 namespace muster::containers {
 
 using heap::ObjectLock;
 using heap::ObjectRef;
 using heap::ObjectRep;
-using segment::Segment;
-using tx::Cell;
-using tx::Tx;
-using Bytes = std::span<const std::byte>;
 
-struct QueueRep {
-    Cell<std::uint64_t> puts;  // items ever put
-    Cell<std::uint64_t> tail;  // where the next record goes
-    Cell<std::uint64_t> gets;  // items ever taken (or cleared)
-    Cell<std::uint64_t> head;  // the next record
-    Cell<std::uint64_t> tail_chunk, head_chunk;  // 0: none yet
-    Cell<std::int64_t> maxsize;  // items; 0 and less: no bound
-    Cell<std::uint64_t> flags;
-    Cell<std::uint64_t> done;  // of the items put: reported as done, or cleared
-    std::uint64_t reserved[15];  // other orders, leases
+// Stored; never renumbered.
+enum class Order : std::uint8_t { fifo = 0, lifo = 1, priority = 2 };
+
+struct LeaseListRep {
+    Cell<std::uint64_t> head, tail, count;
 };
-static_assert(sizeof(QueueRep) == 192);
 
-struct ChunkRep {
-    Cell<std::uint64_t> next;
-    Cell<std::uint64_t> size;  // of the block, this header included; constant
-    Cell<std::uint64_t> end;   // behind the last record, once the tail has moved on to the next chunk
+// In ObjectRep::root.
+struct QueueRep {
+    FifoRep fifo;  // puts and gets count the items of the tree, too
+    Cell<std::int64_t> maxsize;  // items; 0 and less: no bound
+    Cell<std::uint64_t> flags;   // bit 0 closed; bits 8, 9 the order
+    Cell<std::uint64_t> done;    // of the items put: reported as done, cleared, or dead
+    TreeRep tree;                // of puts - gets items, unless first in first out
+    LeaseListRep leased;         // in the order of their taking
+    LeaseListRep returned;       // the next one first
+    LeaseListRep dead;           // the oldest first
+    Cell<std::uint64_t> leases;  // ever taken; the last one's id
+    Cell<std::uint64_t> max_deliveries;  // 0: no limit
+    std::uint64_t reserved[8];
+};
+static_assert(sizeof(QueueRep) == 256);
+
+// One item that was leased once; its bytes follow, unless it has a block.
+struct LeaseRep {
+    Cell<std::uint64_t> next, prev;
+    Cell<std::uint64_t> id;          // of the lease; 0: not leased now
+    Cell<std::uint64_t> owner;       // the session: generation << 32 | index + 1
+    Cell<std::uint64_t> deliveries;  // how often it was leased
+    Cell<std::uint64_t> number;      // among the items taken, for the order of those that return
+    Cell<std::uint64_t> since_ns;    // CLOCK_REALTIME
+    Cell<std::uint64_t> bytes, size;  // where the item's bytes are; constant, as what follows
+    Cell<std::uint64_t> block, block_size;  // 0: the bytes follow
     std::uint64_t reserved;
 };
-static_assert(sizeof(ChunkRep) == 32);
+static_assert(sizeof(LeaseRep) == 96);
+
+struct Uncomparable {};  // no order among the values
 
 class Queue {
   public:
-    static constexpr std::uint64_t inline_limit = 8192;  // bytes of an item in a chunk
-    enum class Result { ok, full, empty, closed };
+    static constexpr std::uint64_t inline_limit = Fifo::inline_limit;
+    // lent: closed and nothing waits, but what is leased may come back.
+    enum class Result { ok, full, empty, closed, lent };
 
     Queue(const Segment& segment, ObjectRef ref) : segment_(segment), object_(heap::object_at(segment, ref.id)), ref_(ref) {}
     // For Directory's Init.
-    static void init(ObjectRep& object, std::int64_t maxsize) noexcept {
-        Tx::init(heap::root_of<QueueRep>(object).maxsize, maxsize);
+    static void init(ObjectRep& object, std::int64_t maxsize, Order order = Order::fifo, std::uint64_t max_deliveries = 0) noexcept {
+        QueueRep& root = heap::root_of<QueueRep>(object);
+        Tx::init(root.maxsize, maxsize);
+        Tx::init(root.flags, static_cast<std::uint64_t>(order) << order_shift);
+        Tx::init(root.max_deliveries, max_deliveries);
     }
 
     Result try_put(Bytes item);  // ok, full, closed
-    // Copies the item to where `out.resize(size)` says, and takes it. ok, empty, closed (and empty).
+    // Copies the item to where `out.resize(size)` says, and takes it. ok, empty, closed (and empty), lent.
     template <typename Out>
     Result try_get(Out& out) {
         ObjectLock lock(segment_, ref_);
-        if (rep().puts == rep().gets) return closed_flag() ? Result::closed : Result::empty;
-        const Record record = record_at(head_position());
-        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.bytes(record.bytes, record.size),
-                          static_cast<std::size_t>(record.size));
-        take(lock, record);
+        Next next;
+        if (!find_next(next)) return nothing();
+        copy(next, out.resize(static_cast<std::size_t>(next.size)));
+        take(lock, next);
         return Result::ok;
     }
 
@@ -79,11 +100,11 @@ class Queue {
         Result result;      // what stopped it: ok when all were, or a get met its bound; full: no room or no memory
     };
     // items[from, …) in their order, with nobody's in between, as many as there is room for. A hundred or more at a
-    // time exist at once: after a death, or when memory runs out, a beginning of them is there. Throws OutOfMemory only
-    // when not one was put.
+    // time exist at once, of a priority queue one by one: after a death, or when memory runs out, a beginning of them
+    // is there. Throws OutOfMemory only when not one was put.
     Many put_many(const muster::detail::Strings& items, std::size_t from = 0);
-    // The first up to `most` items, added to `out`. Atomic; fewer than there are when they have very many blocks: then
-    // the result is ok, and the next call goes on.
+    // The first up to `most` items, added to `out`, with nobody's get in between. First in first out it is atomic, and
+    // takes fewer than there are when they have very many blocks: then the result is ok, and the next call goes on.
     Many get_many(std::size_t most, muster::detail::Strings& out);
 
     // Items put that nobody has reported as done, as queue.Queue's.
@@ -91,68 +112,134 @@ class Queue {
     enum class Done { ok, last, too_many };
     Done task_done();  // last: none is left; too_many: none was
 
+    // --- leases ---
+    struct Lease {
+        std::uint64_t at = 0, id = 0;  // the record
+        std::uint64_t deliveries = 0;  // this one included
+    };
+    // As try_get, but the item stays the queue's until it is settled. `owner` is the session, not 0.
+    template <typename Out>
+    Result try_lease(std::uint64_t owner, Out& out, Lease& lease) {
+        ObjectLock lock(segment_, ref_);
+        Next next;
+        if (!find_next(next)) return nothing();
+        copy(next, out.resize(static_cast<std::size_t>(next.size)));
+        lease = take_lease(lock, next, owner);
+        return Result::ok;
+    }
+    enum class Settled { ok, last, not_leased };  // last: ok, and nothing is unfinished any more
+    // It is done, and gone. not_leased: by this owner under this id.
+    Settled acknowledge(std::uint64_t owner, const Lease& lease);
+    // Back to the head, or to the dead letters when it was delivered max_deliveries times.
+    Settled give_back(std::uint64_t owner, const Lease& lease);
+    // The same for all whose owner is `dead`; the oldest stands first. Returns how many.
+    std::uint64_t return_leases(const std::function<bool(std::uint64_t owner)>& dead,
+                                base::Deadline deadline = base::Deadline::never());
+    std::uint64_t leased() const;
+    // Is something leased by somebody else?
+    bool lent_to_others(std::uint64_t owner) const;
+    // Dead letters, the oldest first: `begin(count)`, then each; back to the head with no delivery counted; forgotten.
+    void for_each_dead(const std::function<void(std::uint64_t count)>& begin,
+                       const std::function<void(Bytes item, std::uint64_t deliveries)>& each) const;
+    std::uint64_t retry_dead();
+    std::uint64_t drop_dead();
+
     // Ok or empty; the item stays.
     template <typename Out>
     Result peek(Out& out) const {
         ObjectLock lock(segment_, ref_);
-        if (rep().puts == rep().gets) return Result::empty;
-        const Record record = record_at(head_position());
-        segment::copy_out(out.resize(static_cast<std::size_t>(record.size)), segment_.bytes(record.bytes, record.size),
-                          static_cast<std::size_t>(record.size));
+        Next next;
+        if (!find_next(next)) return Result::empty;
+        copy(next, out.resize(static_cast<std::size_t>(next.size)));
         return Result::ok;
     }
+    // What waits, what is leased and what is dead.
     void clear();
     void close();
     bool closed() const;
-    std::uint64_t size() const;
+    std::uint64_t size() const;  // what waits
     std::int64_t maxsize() const;
-    // First out first, as of one moment, under the lock: `begin(size)`, then each.
+    Order order() const noexcept { return static_cast<Order>(rep().flags >> order_shift & 3); }
+    std::uint64_t max_deliveries() const noexcept { return rep().max_deliveries; }
+    // What waits, next out first, as of one moment, under the lock: `begin(size)`, then each.
     void for_each(const std::function<void(std::uint64_t size)>& begin, const std::function<void(Bytes item)>& each) const;
 
     void verify(const std::function<void(std::string)>& violation) const;
 
     // A look without any lock: is there probably an item, probably room? For those who spin before they sleep.
-    bool looks_empty() const noexcept { return rep().puts == rep().gets; }
+    bool looks_empty() const noexcept { return waiting() == 0; }
     bool looks_full() const noexcept {
         const std::int64_t bound = rep().maxsize;
-        return bound > 0 && rep().puts - rep().gets >= static_cast<std::uint64_t>(bound);
+        return bound > 0 && waiting() >= static_cast<std::uint64_t>(bound);
     }
+    bool looks_closed() const noexcept { return closed_flag(); }
+    bool looks_lent() const noexcept { return rep().leased.count != 0; }
 
   private:
-    static constexpr std::uint64_t external = std::uint64_t{1} << 63, flag_closed = 1;
-    static constexpr std::uint64_t first_chunk = 1024, largest_chunk = heap::largest_class;
+    static constexpr std::uint64_t flag_closed = 1;
+    static constexpr unsigned order_shift = 8;
 
-    // A record: one word with the size (and `external`), then the bytes, or the offset of their block.
-    struct Record {
-        std::uint64_t bytes = 0, size = 0;  // where the item's bytes are
-        std::uint64_t block = 0;            // external: the block; else 0
-        std::uint64_t end = 0;              // behind the record
+    // The item that comes out next, and where it is.
+    struct Next {
+        enum class From : std::uint8_t { chunks, tree, returned } from = From::chunks;
+        std::uint64_t size = 0;
+        Fifo::Record record;      // chunks
+        std::uint64_t word = 0;   // tree
+        std::uint64_t lease = 0;  // returned
     };
-    static std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) & ~std::uint64_t{7}; }
-    static std::uint64_t record_size(std::uint64_t item) noexcept { return 8 + (item <= inline_limit ? padded(item) : 8); }
 
     QueueRep& rep() const noexcept { return heap::root_of<QueueRep>(object_); }
-    ChunkRep& chunk(std::uint64_t at) const { return *segment_.block<ChunkRep>(at); }
+    Fifo fifo() const noexcept { return {segment_, rep().fifo}; }
+    Tree tree() const noexcept { return {segment_, rep().tree}; }
+    std::uint64_t in_base() const noexcept { return rep().fifo.puts - rep().fifo.gets; }
+    std::uint64_t waiting() const noexcept { return in_base() + rep().returned.count; }
     bool closed_flag() const noexcept { return (rep().flags & flag_closed) != 0; }
-    Record record_at(std::uint64_t position) const;
-    std::uint64_t head_position() const;
-    // Items and bytes that a walk has seen: a sound queue has no more than its memory holds.
-    class Bound {
-      public:
-        explicit Bound(const Segment& segment) noexcept : left_(segment.capacity()) {}
-        void add(const Record& record) {
-            const std::uint64_t bytes = record.size + 8;
-            if (bytes > left_) throw segment::Damage{"queue: more items than memory"};
-            left_ -= bytes;
+    Result nothing() const noexcept {
+        return !closed_flag() ? Result::empty : rep().leased.count == 0 ? Result::closed : Result::lent;
+    }
+    bool find_next(Next& next) const {
+        if (__builtin_expect(order() == Order::fifo && rep().returned.count == 0, true)) {
+            if (in_base() == 0) return false;
+            next.record = fifo().front();
+            next.size = next.record.size;
+            return true;
         }
+        return find_next_of_all(next);
+    }
+    bool find_next_of_all(Next& next) const;
+    void copy(const Next& next, std::byte* to) const;
+    void take(ObjectLock& lock, const Next& next);
+    // Out of the tree, whose last item it is; `in_place` needs no memory.
+    void drop_last(Tx& tx, heap::Heap& heap, bool in_place);
+    Lease take_lease(ObjectLock& lock, const Next& next, std::uint64_t owner);
 
-      private:
-        std::uint64_t left_;
-    };
-    void take(ObjectLock& lock, const Record& record);
-    void append(Tx& tx, heap::Heap& heap, Bytes item);
+    std::uint64_t tree_word(std::uint64_t index) const;
+    // Where a new item comes to stand in a priority queue's tree. Throws Uncomparable.
+    std::uint64_t place_of(Bytes item) const;
+    void put_in_tree(ObjectLock& lock, Bytes item);
+    Many put_many_in_tree(ObjectLock& lock, const muster::detail::Strings& items, std::size_t from, std::size_t end);
+    bool returned_comes_first() const;
+
+    LeaseRep& lease_at(std::uint64_t at) const { return *segment_.block<LeaseRep>(at); }
+    Bytes bytes_of(const LeaseRep& lease) const {
+        return {segment_.bytes(lease.bytes, lease.size), static_cast<std::size_t>(lease.size)};
+    }
+    bool is_leased(std::uint64_t owner, const Lease& lease) const noexcept;
+    void link(Tx& tx, LeaseListRep& list, std::uint64_t before, std::uint64_t at);  // before: 0 = at the end
+    void unlink(Tx& tx, LeaseListRep& list, std::uint64_t at);
+    void free_lease(Tx& tx, heap::Heap& heap, std::uint64_t at) const;
+    // Before which of those returned it comes.
+    std::uint64_t place_among_returned(std::uint64_t at) const;
+    void give_back_one(ObjectLock& lock, std::uint64_t at);
+    template <typename Fn>
+    void for_each_lease(const LeaseListRep& list, Fn&& fn) const {  // fn may not change the list
+        std::uint64_t left = list.count;
+        for (std::uint64_t at = list.head; at != 0; at = lease_at(at).next) {
+            if (left-- == 0) throw segment::Damage{"queue: endless list of leases"};
+            fn(at);
+        }
+    }
     std::uint64_t read_validated(std::uint64_t (*look)(const QueueRep&)) const;
-    void add_chunk(Tx& tx, heap::Heap& heap, std::uint64_t need);
 
     const Segment& segment_;
     ObjectRep& object_;

@@ -36,6 +36,9 @@ struct alignas(64) SequenceRep {
 };
 static_assert(sizeof(SequenceRep) == 128 && offsetof(SequenceRep, main) == 16 && offsetof(SequenceRep, spare) == 64);
 
+// Tells the audit of every block of a tree of `total` items, and of what is wrong with it. May throw Damage.
+void verify_tree(const Segment& segment, TreeRep& rep, std::uint64_t total, Audit& audit, const Violation& violation);
+
 struct TooManyItems {};  // more than max_items
 
 class Sequence {

@@ -8,6 +8,15 @@ class Walk {
     Walk(const Segment& segment, Audit& audit, const Violation& violation)
         : segment_(segment), audit_(audit), violation_(violation) {}
 
+    // A whole tree of `total` items.
+    void tree(TreeRep& rep, std::uint64_t total) {
+        if ((rep.root != 0) != (total != 0)) violation_("list: size and tree do not agree");
+        if (rep.root != 0) node(rep.root, Tree(segment_, rep).checked_height(), total);
+        if (items != total) violation_("list: number of items differs from its size");
+        if (rep.tail != 0 && (rep.tail != last_leaf || rep.tail_begin != last_begin))
+            violation_("list: the last leaf is another one");
+    }
+
     // `total` items below `at`; without them, for the nodes of a tree whose items are another's.
     void node(std::uint64_t at, std::uint64_t level, std::optional<std::uint64_t> total) {
         if (level == 0) return leaf(at, total);
@@ -26,10 +35,11 @@ class Walk {
                 this->node(node.child[k], level - 1, end - begin);
         }
     }
+
+  private:
     // The last one seen, and the index of its first item.
     std::uint64_t last_leaf = 0, last_begin = 0, items = 0;
 
-  private:
     void leaf(std::uint64_t at, std::optional<std::uint64_t> total) {
         audit_.block(at, sizeof(LeafRep), "list: leaf");
         if (!total) return;
@@ -52,18 +62,17 @@ class Walk {
 
 }  // namespace
 
+void verify_tree(const Segment& segment, TreeRep& rep, std::uint64_t total, Audit& audit, const Violation& violation) {
+    Walk(segment, audit, violation).tree(rep, total);
+}
+
 void Sequence::verify(const Violation& violation) const {
     const ObjectLock held = lock(base::Deadline::after(heap::inspection_patience));
     try {
         Audit audit(held, violation);
         Walk walk(segment_, audit, violation);
-        const Tree main = tree();
         const TreeRep& spare = rep_.spare;
-        if ((rep_.main.root != 0) != (total() != 0)) violation("list: size and tree do not agree");
-        if (rep_.main.root != 0) walk.node(rep_.main.root, main.checked_height(), total());
-        if (walk.items != total()) violation("list: number of items differs from its size");
-        if (rep_.main.tail != 0 && (rep_.main.tail != walk.last_leaf || rep_.main.tail_begin != walk.last_begin))
-            violation("list: the last leaf is another one");
+        walk.tree(rep_.main, total());
         if (spare.root != 0) walk.node(spare.root, Tree(segment_, rep_.spare).checked_height(), {});
         audit.finish();
     } catch (const segment::Damage& damage) {

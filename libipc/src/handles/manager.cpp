@@ -28,7 +28,18 @@ static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind:
 
 containers::Directory::Init initializer(heap::Kind kind, const QueueOptions& options) {
     if (kind != heap::Kind::queue) return {};
-    return [maxsize = options.maxsize](heap::ObjectRep& object) { detail::init_queue(object, maxsize); };
+    return [options](heap::ObjectRep& object) {
+        const auto order = static_cast<std::uint8_t>(options.order.value_or(Order::fifo));
+        detail::init_queue(object, options.maxsize, order, options.max_deliveries);
+    };
+}
+
+void check_order(const ObjectState& state, Order wanted) {
+    static constexpr const char* names[] = {"first in first out", "last in first out", "lowest first", "unknown"};
+    const std::uint8_t has = detail::queue_order(state);
+    if (has != static_cast<std::uint8_t>(wanted))
+        throw Error(Errc::wrong_kind, "open", state.subject(),
+                    std::string("its order is ") + names[has & 3] + ", not " + names[static_cast<std::uint8_t>(wanted) & 3]);
 }
 
 // Runs `fn`, an operation on the directory, and names what it throws.
@@ -82,7 +93,9 @@ StatePtr Manager::open(std::string_view name, ObjectKind of, QueueOptions option
     check_name(name, subject);
     return guarded(*session, "open", subject, [&] {
         const auto opened = session->directory().open_or_create(name, kind, initializer(kind, options));
-        return std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+        auto state = std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+        if (kind == heap::Kind::queue && options.order) check_order(*state, *options.order);
+        return state;
     });
 }
 

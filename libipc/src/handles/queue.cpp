@@ -1,56 +1,24 @@
 #include <muster/queue.hpp>
 
-#include <thread>
-
-#include "handles/object_state.hpp"
+#include "handles/queue.hpp"
+#include "handles/waiting.hpp"
 
 namespace muster::detail {
 namespace {
 
 using Result = containers::Queue::Result;
 
-// Which of an object's wait points is for what.
-constexpr std::size_t items_point = 0, room_point = 1;
-// Looks before going to sleep, when another core could be at work on it: a fraction of what a wake-up costs.
-constexpr int spins = 200;
-
-containers::Queue queue_of(const ObjectState& state) { return {state.segment(), state.ref}; }
-sync::WaitPoint point_of(const ObjectState& state, std::size_t which) {
-    return sync::WaitPoint(state.object().wait_points[which]);
-}
-
-bool several_cores() noexcept {
-    static const bool several = std::thread::hardware_concurrency() > 1;
-    return several;
-}
-
-void check_timeout(const ObjectState& state, const char* operation, Timeout timeout) {
-    if (timeout && *timeout < std::chrono::nanoseconds::zero())
-        throw Error(Errc::invalid_argument, operation, state.subject(), "the timeout is negative");
-}
-
-// Repeats `attempt` until it is not `blocked`, sleeping on the wait point in between. False: the time ran out.
-template <typename Attempt, typename Blocked>
-bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeout, Attempt&& try_it, Blocked&& looks_blocked) {
-    const base::Deadline deadline =
-        !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
-    const auto attempt = [&] { return within(deadline, try_it); };
-    if (attempt()) return true;
-    if (deadline.is_now()) return false;
-    for (int i = 0; several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
-    sync::WaitPoint wait = point_of(state, point);
-    for (;;) {
-        const std::uint32_t announced = wait.announce();
-        if (attempt()) return true;
-        if (deadline.passed()) return false;
-        wait.sleep(announced, deadline);
-        if (state.destroyed()) throw heap::Destroyed{};
-    }
+[[noreturn]] void throw_uncomparable(const ObjectState& state, const char* operation) {
+    throw Error(Errc::value_error, operation, state.subject(), "a priority queue takes what compares with all that is in it");
 }
 
 }  // namespace
 
-void init_queue(heap::ObjectRep& object, std::int64_t maxsize) { containers::Queue::init(object, maxsize); }
+void init_queue(heap::ObjectRep& object, std::int64_t maxsize, std::uint8_t order, std::uint64_t max_deliveries) {
+    containers::Queue::init(object, maxsize, static_cast<containers::Order>(order), max_deliveries);
+}
+
+std::uint8_t queue_order(const ObjectState& state) { return static_cast<std::uint8_t>(queue_of(state).order()); }
 
 std::size_t QueueBase::size() const {
     return guarded(*state_, "size", [&] { return static_cast<std::size_t>(queue_of(*state_).size()); });
@@ -68,6 +36,14 @@ std::int64_t QueueBase::maxsize() const {
     return guarded(*state_, "maxsize", [&] { return queue_of(*state_).maxsize(); });
 }
 
+Order QueueBase::order() const {
+    return guarded(*state_, "order", [&] { return static_cast<Order>(queue_order(*state_)); });
+}
+
+std::uint32_t QueueBase::max_deliveries() const {
+    return guarded(*state_, "max_deliveries", [&] { return static_cast<std::uint32_t>(queue_of(*state_).max_deliveries()); });
+}
+
 void QueueBase::close() {
     guarded(*state_, "close", [&] { queue_of(*state_).close(); });
     point_of(*state_, items_point).notify_all();
@@ -80,7 +56,43 @@ bool QueueBase::closed() const {
 
 void QueueBase::clear() {
     guarded(*state_, "clear", [&] { queue_of(*state_).clear(); });
-    point_of(*state_, room_point).notify_all();
+    tell_all(*state_);
+}
+
+void QueueBase::task_done() {
+    using Done = containers::Queue::Done;
+    const Done done = guarded(*state_, "task_done", [&] { return queue_of(*state_).task_done(); });
+    if (done == Done::too_many)
+        throw Error(Errc::value_error, "task_done", state_->subject(), "called more often than items were put");
+    if (done == Done::last) point_of(*state_, tasks_point).notify_all();
+}
+
+bool QueueBase::join_within(Timeout timeout) {
+    check_timeout(*state_, "join", timeout);
+    return guarded(*state_, "join", [&] {
+        const containers::Queue queue = queue_of(*state_);
+        const auto done = [&] { return queue.unfinished() == 0; };
+        return wait_until_done(*state_, tasks_point, timeout, done, [] { return false; },
+                               [&] { return_dead_leases(*state_); });
+    });
+}
+
+std::uint64_t QueueBase::unfinished() const {
+    return guarded(*state_, "unfinished", [&] { return queue_of(*state_).unfinished(); });
+}
+
+std::size_t QueueBase::leased() const {
+    return guarded(*state_, "leased", [&] { return static_cast<std::size_t>(queue_of(*state_).leased()); });
+}
+
+std::size_t QueueBase::retry_dead_letters() {
+    const auto count = guarded(*state_, "retry_dead_letters", [&] { return queue_of(*state_).retry_dead(); });
+    tell_all(*state_);
+    return static_cast<std::size_t>(count);
+}
+
+std::size_t QueueBase::drop_dead_letters() {
+    return guarded(*state_, "drop_dead_letters", [&] { return static_cast<std::size_t>(queue_of(*state_).drop_dead()); });
 }
 
 bool QueueBase::put(Bytes value, Timeout timeout) {
@@ -89,33 +101,112 @@ bool QueueBase::put(Bytes value, Timeout timeout) {
     return guarded(*state_, "put", [&] {
         containers::Queue queue = queue_of(*state_);
         const auto attempt = [&] {
-            switch (queue.try_put(value)) {
-                case Result::ok: return true;
-                case Result::closed: throw Error(Errc::closed, "put", state_->subject());
-                default: return false;
+            try {
+                switch (queue.try_put(value)) {
+                    case Result::ok: return true;
+                    case Result::closed: throw Error(Errc::closed, "put", state_->subject());
+                    default: return false;
+                }
+            } catch (const containers::Uncomparable&) {
+                throw_uncomparable(*state_, "put");
             }
         };
-        if (!wait_until_done(*state_, room_point, timeout, attempt, [&] { return queue.looks_full(); })) return false;
+        const auto blocked = [&] { return queue.looks_full(); };
+        if (!wait_until_done(*state_, room_point, timeout, attempt, blocked, [] {})) return false;
         point_of(*state_, items_point).notify(1);
         return true;
     });
 }
 
-bool QueueBase::get(Buffer& out, Timeout timeout) {
-    check_timeout(*state_, "get", timeout);
-    return guarded(*state_, "get", [&] {
+std::size_t QueueBase::put_many(const Strings& values, Timeout timeout) {
+    for (std::size_t i = 0; i < values.size(); ++i) check_size(*state_, "put_many", "an item", values[i].size(), max_value);
+    check_timeout(*state_, "put_many", timeout);
+    std::size_t done = 0;
+    guarded(*state_, "put_many", [&] {
         containers::Queue queue = queue_of(*state_);
         const auto attempt = [&] {
-            switch (queue.try_get(out)) {
+            try {
+                const containers::Queue::Many many = queue.put_many(values, done);
+                if (many.result == Result::closed) throw Error(Errc::closed, "put_many", state_->subject());
+                done += many.count;
+                if (many.count != 0) point_of(*state_, items_point).notify(static_cast<int>(std::min<std::size_t>(many.count, INT_MAX)));
+                // Full without a bound is memory: the next round finds room, or says so.
+                return done == values.size();
+            } catch (const containers::Uncomparable&) {
+                throw_uncomparable(*state_, "put_many");
+            }
+        };
+        return wait_until_done(*state_, room_point, timeout, attempt, [&] { return queue.looks_full(); }, [] {});
+    });
+    return done;
+}
+
+// `take` is tried until it gives ok. With `closed`: closed and drained is no error.
+template <typename Take>
+bool QueueBase::take(const char* operation, Timeout timeout, bool* closed, Take&& take) {
+    check_timeout(*state_, operation, timeout);
+    return guarded(*state_, operation, [&] {
+        containers::Queue queue = queue_of(*state_);
+        const auto attempt = [&] {
+            switch (take(queue)) {
                 case Result::ok: return true;
-                case Result::closed: throw Error(Errc::closed, "get", state_->subject(), "and drained");
+                case Result::lent:
+                    if (queue.lent_to_others(lease_owner(*state_->session))) return false;
+                    [[fallthrough]];
+                case Result::closed:
+                    if (closed == nullptr) throw Error(Errc::closed, operation, state_->subject(), "and drained");
+                    return *closed = true;
                 default: return false;
             }
         };
-        if (!wait_until_done(*state_, items_point, timeout, attempt, [&] { return queue.looks_empty(); })) return false;
+        const auto blocked = [&] { return queue.looks_empty(); };
+        const auto look_around = [&] { return_dead_leases(*state_); };
+        if (!wait_until_done(*state_, items_point, timeout, attempt, blocked, look_around)) return false;
         point_of(*state_, room_point).notify(1);
         return true;
     });
+}
+
+bool QueueBase::get(Buffer& out, Timeout timeout) {
+    return take("get", timeout, nullptr, [&](containers::Queue& queue) { return queue.try_get(out); });
+}
+
+bool QueueBase::get_unless_closed(Buffer& out) {
+    bool closed = false;
+    (void)take("consume", {}, &closed, [&](containers::Queue& queue) { return queue.try_get(out); });
+    return !closed;
+}
+
+void QueueBase::get_many(std::size_t most, Strings& out, Timeout timeout) {
+    if (most == 0) return;
+    (void)take("get_many", timeout, nullptr, [&](containers::Queue& queue) {
+        containers::Queue::Many many = queue.get_many(most, out);
+        try {
+            while (many.count != 0 && many.result == Result::ok && out.size() < most)  // it may stop short of what there is
+                many = queue.get_many(most - out.size(), out);
+        } catch (const tx::Busy&) {  // what we have we give
+        }
+        if (out.size() > 1) point_of(*state_, room_point).notify_all();
+        return out.size() != 0 ? Result::ok : many.result;
+    });
+}
+
+void QueueBase::drain(Strings& out) {
+    guarded(*state_, "drain", [&] {
+        containers::Queue queue = queue_of(*state_);
+        while (queue.get_many(~std::size_t{0}, out).result == Result::ok) {
+        }
+    });
+    point_of(*state_, room_point).notify_all();
+}
+
+std::optional<LeaseToken> QueueBase::lease(Buffer& out, Timeout timeout) {
+    containers::Queue::Lease lease;
+    const std::uint64_t owner = guarded(*state_, "get_leased", [&] { return lease_owner(*state_->session); });
+    const bool got = take("get_leased", timeout, nullptr,
+                          [&](containers::Queue& queue) { return queue.try_lease(owner, out, lease); });
+    if (!got) return {};
+    return LeaseToken(state_, owner, lease.at, lease.id, lease.deliveries);
 }
 
 bool QueueBase::peek(Buffer& out) const {
@@ -125,6 +216,20 @@ bool QueueBase::peek(Buffer& out) const {
 void QueueBase::read(Strings& out) const {
     guarded(*state_, "read", [&] {
         queue_of(*state_).for_each([&](std::uint64_t) { out.clear(); }, [&](Bytes item) { out.add(item); });
+    });
+}
+
+void QueueBase::read_dead(Strings& out, std::vector<std::uint64_t>& deliveries) const {
+    guarded(*state_, "dead_letters", [&] {
+        queue_of(*state_).for_each_dead(
+            [&](std::uint64_t) {
+                out.clear();
+                deliveries.clear();
+            },
+            [&](Bytes item, std::uint64_t times) {
+                out.add(item);
+                deliveries.push_back(times);
+            });
     });
 }
 

@@ -40,8 +40,9 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         case Kind::list: return heap::root_of<containers::SequenceRep>(object).size;
         case Kind::queue: {
             const auto& root = heap::root_of<containers::QueueRep>(object);
-            const std::uint64_t gets = root.gets, puts = root.puts;  // in this order it never looks like less than nothing
-            return puts >= gets ? puts - gets : 0;
+            const auto& fifo = root.fifo;
+            const std::uint64_t gets = fifo.gets, puts = fifo.puts;  // in this order it never looks like less than nothing
+            return (puts >= gets ? puts - gets : 0) + root.returned.count;
         }
         case Kind::value:
         case Kind::array: return heap::root_of<containers::ScalarsRep>(object).length;

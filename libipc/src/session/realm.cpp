@@ -51,6 +51,7 @@ struct Realm::Impl {
     }
     bool dead(const sync::Sessions::Info& info) const { return !sessions.alive(info); }
     void release_locks(sync::SessionId session, ReclaimReport& report);
+    void return_leases(sync::SessionId session, ReclaimReport& report);
     void recover_domains(ReclaimReport& report);
     void wake_everybody(ReclaimReport& report);
     ReclaimReport reclaim(sync::SessionId session);
@@ -121,6 +122,25 @@ void Realm::Impl::release_locks(sync::SessionId session, ReclaimReport& report) 
     }
 }
 
+// What the dead consumer had leased goes back to the queues' heads.
+void Realm::Impl::return_leases(sync::SessionId session, ReclaimReport& report) {
+    const std::uint64_t owner = std::uint64_t{session.generation} << 32 | (session.index + 1);
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment, id).ident);
+        if (ident.life != heap::Life::live || ident.kind != Kind::queue) continue;
+        containers::Queue queue(segment, {id, ident.generation});
+        if (!queue.looks_lent()) continue;
+        try {
+            const auto dead = [&](std::uint64_t who) { return who == owner; };
+            report.leases_returned += static_cast<std::uint32_t>(queue.return_leases(dead, base::Deadline::after(lock_patience)));
+        } catch (const heap::Destroyed&) {
+        } catch (const tx::Busy&) {
+            report.deferred = true;
+        } catch (const segment::Damage&) {  // check() tells of it; the session's other traces are to go all the same
+        }
+    }
+}
+
 // The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it.
 void Realm::Impl::recover_domains(ReclaimReport& report) {
     const auto mend = [&](std::uint64_t offset) {
@@ -168,6 +188,7 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
     try {
         recover_domains(report);
         release_locks(session, report);
+        return_leases(session, report);
         report.objects_freed = directory.release_all(session.index);
         wake_everybody(report);
         if (!directory.finish_erased()) report.deferred = true;
@@ -190,6 +211,7 @@ ReclaimReport Realm::reclaim_dead(const std::vector<std::uint32_t>& spare) {
             if (!info || std::find(spare.begin(), spare.end(), index) != spare.end() || !impl_->dead(*info)) continue;
             const ReclaimReport one = impl_->reclaim(info->id);
             total.locks_released += one.locks_released;
+            total.leases_returned += one.leases_returned;
             total.objects_freed += one.objects_freed;
             total.transactions_rolled_back += one.transactions_rolled_back;
             total.waiters_woken += one.waiters_woken;

@@ -217,6 +217,11 @@ bool Sessions::alive(const Info& of) const {
     return !start || *start == of.identity.start_time;
 }
 
+bool owner_alive(const Sessions& sessions, std::uint64_t owner) {
+    const auto of = sessions.info(static_cast<std::uint32_t>(owner) - 1);
+    return of && of->id.generation == static_cast<std::uint32_t>(owner >> 32) && sessions.alive(*of);
+}
+
 std::uint32_t Sessions::count() const noexcept {
     std::uint32_t live = 0;
     for (std::uint32_t index = 0; index < segment::max_sessions; ++index)

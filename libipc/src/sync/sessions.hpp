@@ -118,4 +118,7 @@ class Sessions {
     SlotRep* slots_;
 };
 
+// An owner as leases and the like name it: generation << 32 | index + 1. Is its process still there? As alive().
+bool owner_alive(const Sessions& sessions, std::uint64_t owner);
+
 }  // namespace muster::sync

@@ -377,8 +377,8 @@ TEST_CASE("verify of a queue finds damage and always ends") {
     for (int i = 0; i < 2000; ++i) REQUIRE(queue.put("item number " + std::to_string(i)) == Result::ok);
     REQUIRE(queue.put(std::string(10'000, 'l')) == Result::ok);
     containers::QueueRep& rep = queue.rep();
-    auto& first = *segment->at<containers::ChunkRep>(rep.head_chunk);
-    REQUIRE(rep.head_chunk != rep.tail_chunk);
+    auto& first = *segment->at<containers::ChunkRep>(rep.fifo.head_chunk);
+    REQUIRE(rep.fifo.head_chunk != rep.fifo.tail_chunk);
     const auto damaged = [&](auto& cell, auto value) {
         const auto before = cell.get();
         tx::Tx::init(cell, value);
@@ -391,15 +391,15 @@ TEST_CASE("verify of a queue finds damage and always ends") {
         tx::Tx::init(cell, before);
         return found;
     };
-    REQUIRE(damaged(rep.puts, 1u));
-    REQUIRE(damaged(rep.gets, 5000u));
-    REQUIRE(damaged(rep.tail, 16u));
-    REQUIRE(damaged(rep.head, rep.tail.get()));
-    REQUIRE(damaged(rep.head_chunk, rep.tail_chunk.get()));
-    REQUIRE(damaged(rep.tail_chunk, rep.head_chunk.get()));
-    REQUIRE(damaged(first.next, rep.head_chunk.get()));
+    REQUIRE(damaged(rep.fifo.puts, 1u));
+    REQUIRE(damaged(rep.fifo.gets, 5000u));
+    REQUIRE(damaged(rep.fifo.tail, 16u));
+    REQUIRE(damaged(rep.fifo.head, rep.fifo.tail.get()));
+    REQUIRE(damaged(rep.fifo.head_chunk, rep.fifo.tail_chunk.get()));
+    REQUIRE(damaged(rep.fifo.tail_chunk, rep.fifo.head_chunk.get()));
+    REQUIRE(damaged(first.next, rep.fifo.head_chunk.get()));
     REQUIRE(damaged(first.next, 0u));
     REQUIRE(damaged(first.size, 1u << 30));
-    REQUIRE(damaged(first.end, rep.head_chunk.get()));
+    REQUIRE(damaged(first.end, rep.fifo.head_chunk.get()));
     REQUIRE(queue.violations() == none);
 }
