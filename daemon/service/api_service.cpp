@@ -77,7 +77,7 @@ void bind(const CallPtr& call, Store& store) {
     call->reply(json::object());
 }
 
-json status(const Call& call, const Supervisor& supervisor, const Store& store, const ApiContext& context) {
+json status(const Call& call, const Supervisor& supervisor, Store& store, const ApiContext& context) {
     const uid_t uid = call.peer().uid;
     auto realms = json::array();
     session::MemoryUse memory;

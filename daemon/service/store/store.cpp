@@ -86,8 +86,10 @@ AttachReply Store::attach(uid_t caller) {
         spdlog::info("realm {} created, {} MiB", fresh.name, options_.memory >> 20);
         realms_.emplace(owner, std::move(fresh));
     }
-    session::Realm& realm = sound(owner);
-    return {realm.name(), realm.instance(), realm.memory().capacity, realm.memfd()};
+    sound(owner);
+    return guarded(*find(owner), [](session::Realm& realm) {
+        return AttachReply{realm.name(), realm.instance(), realm.memory().capacity, realm.memfd()};
+    });
 }
 
 void Store::bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t generation,
@@ -173,11 +175,18 @@ void Store::sweep() {
     }
 }
 
-std::vector<SessionView> Store::sessions(uid_t caller) const {
+std::vector<SessionView> Store::sessions(uid_t caller) {
     std::vector<SessionView> result;
-    for (const auto& [uid, holding] : realms_) {
+    for (auto& [uid, holding] : realms_) {
         if ((caller != 0 && realm_of(caller) != uid) || !holding.realm || holding.damaged) continue;
-        for (const session::SessionInfo& info : holding.realm->sessions()) {
+        std::vector<session::SessionInfo> found;
+        try {
+            found = guarded(holding, [](session::Realm& realm) { return realm.sessions(); });
+        } catch (const Error& error) {
+            if (caller != 0) throw;  // root sees the others
+            spdlog::error("realm {}: its sessions cannot be listed: {}", holding.name, error.what());
+        }
+        for (const session::SessionInfo& info : found) {
             SessionView view{info, uid, "", false};
             for (const auto& [token, bound] : bound_) {
                 if (bound.realm != uid || bound.index != info.index || bound.generation != info.generation)
@@ -191,25 +200,27 @@ std::vector<SessionView> Store::sessions(uid_t caller) const {
     return result;
 }
 
-std::vector<RealmView> Store::realms(uid_t caller) const {
+std::vector<RealmView> Store::realms(uid_t caller) {
     std::vector<RealmView> result;
-    for (const auto& [uid, holding] : realms_) {
+    for (auto& [uid, holding] : realms_) {
         if (caller != 0 && realm_of(caller) != uid) continue;
         RealmView view;
         view.uid = uid;
         view.name = holding.name;
-        view.damaged = holding.damaged;
         if (holding.realm && !holding.damaged) {
             try {
-                view.instance = holding.realm->instance();
-                view.memory = holding.realm->memory();
-                view.sessions = holding.realm->session_count();
-                view.objects = holding.realm->object_count();
-                view.blocked = holding.realm->blocked();
+                guarded(holding, [&](session::Realm& realm) {
+                    view.instance = realm.instance();
+                    view.memory = realm.memory();
+                    view.sessions = realm.session_count();
+                    view.objects = realm.object_count();
+                    view.blocked = realm.blocked();
+                });
             } catch (const Error& error) {
-                view.damaged = error.what();
+                spdlog::warn("realm {}: {}", holding.name, error.what());
             }
         }
+        view.damaged = holding.damaged;
         result.push_back(std::move(view));
     }
     return result;
@@ -236,8 +247,12 @@ session::CheckReport Store::check(uid_t caller) {
     auto report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
     if (report.violations.empty()) return report;
     report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
-    if (!report.violations.empty())
-        quarantine(*holding, report.violations[0].invariant + ": " + report.violations[0].text);
+    // A lock that is kept for too long (I9) is no damage: somebody is stopped.
+    const auto damage = std::find_if(report.violations.begin(), report.violations.end(),
+                                     [](const session::Violation& violation) { return violation.invariant != "I9"; });
+    if (damage != report.violations.end())
+        quarantine(*holding, damage->invariant + (damage->object.empty() ? "" : ", '" + damage->object + "'") + ": " +
+                                 damage->text);
     return report;
 }
 

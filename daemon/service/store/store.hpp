@@ -75,8 +75,8 @@ class Store {
               const std::string& name);
     void session_gone(std::uint64_t token);
 
-    std::vector<SessionView> sessions(uid_t caller) const;  // root: of every realm
-    std::vector<RealmView> realms(uid_t caller) const;
+    std::vector<SessionView> sessions(uid_t caller);  // root: of every realm
+    std::vector<RealmView> realms(uid_t caller);
     std::vector<session::ObjectInfo> objects(uid_t caller);
     void erase(uid_t caller, const std::string& name);
     session::CheckReport check(uid_t caller);

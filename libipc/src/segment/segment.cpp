@@ -122,20 +122,25 @@ Segment Segment::open(base::UniqueFd memfd, const std::string& name) {
     const int found = ::fcntl(memfd.get(), F_GET_SEALS);
     if (found < 0 || (found & seals) != seals) throw damaged("the file is not sealed against shrinking");
     Segment segment(std::move(memfd), name, capacity);
-    Header header;
-    std::memcpy(&header, segment.base_, sizeof header);
-    const Regions expected = plan(capacity);
-    if (header.magic != magic) throw damaged("no magic number: not a segment");
-    if (header.version != layout_version)
+    const Header& header = segment.header();
+    if (header.magic == magic && header.version != layout_version)
         throw Error(Errc::protocol, "open", subject_of(name),
                     "layout version " + std::to_string(header.version) + ", this program knows " +
                         std::to_string(layout_version) + ": daemon and library must be of one release");
-    if (header.header_size != sizeof(Header) || header.capacity != capacity ||
-        std::memcmp(&header.regions, &expected, sizeof expected) != 0)
-        throw damaged("the header contradicts itself");
-    segment.regions_ = expected;
+    segment.regions_ = plan(capacity);
     segment.hash_seed_ = header.hash_seed;
+    if (const char* what = segment.header_damage()) throw damaged(what);
     return segment;
+}
+
+const char* Segment::header_damage() const noexcept {
+    Header now;
+    std::memcpy(&now, base_, sizeof now);
+    if (now.magic != magic) return "no magic number: not a segment";
+    if (now.version != layout_version || now.header_size != sizeof(Header) || now.capacity != capacity_ ||
+        std::memcmp(&now.regions, &regions_, sizeof regions_) != 0 || now.hash_seed != hash_seed_)
+        return "the header contradicts itself";
+    return nullptr;
 }
 
 std::string Segment::instance() const {

@@ -38,6 +38,9 @@ class Segment {
     Segment& operator=(Segment&&) noexcept;
     ~Segment();
 
+    // What is wrong with the header as it is now, nullptr when nothing is: it is written once and never again.
+    const char* header_damage() const noexcept;
+
     const std::string& name() const noexcept { return name_; }
     int memfd() const noexcept { return memfd_.get(); }
     const Header& header() const noexcept { return *reinterpret_cast<const Header*>(base_); }

@@ -79,6 +79,7 @@ std::string Realm::instance() const { return impl_->segment.instance(); }
 
 MemoryUse Realm::memory() const {
     return impl_->guarded("measure", [&] {
+        if (const char* what = impl_->segment.header_damage()) throw segment::Damage{what};
         const heap::Extents extents(impl_->segment);
         const segment::Regions& regions = impl_->segment.regions();
         if (impl_->directory.high_water() > regions.object_capacity) throw segment::Damage{"more objects than fit"};
@@ -273,6 +274,7 @@ CheckReport Realm::check() const {
             add("I9", object, "a process has been inside for too long");
         }
     };
+    if (const char* what = impl_->segment.header_damage()) add("layout", "", what);
     step("", [&] {
         report.extents = heap::Extents(impl_->segment).verify([&](const char* text) { add("I6", "", text); });
     });
