@@ -78,10 +78,6 @@ Setter size_setter(std::uint64_t& target) {
 
 }  // namespace
 
-std::string to_string(Mode mode) {
-    return mode == Mode::user ? "user" : mode == Mode::system ? "system" : "private";
-}
-
 std::uint64_t parse_size(const std::string& text, const std::string& where) {
     static const std::map<std::string, unsigned, std::less<>> shifts{
         {"", 0},   {"B", 0},    {"KiB", 10}, {"K", 10},   {"MiB", 20},

@@ -27,7 +27,9 @@
 namespace muster::service {
 
 enum class Mode { user, system, private_ };
-std::string to_string(Mode mode);
+inline std::string to_string(Mode mode) {
+    return mode == Mode::user ? "user" : mode == Mode::system ? "system" : "private";
+}
 
 struct Limits {
     std::uint64_t connections = 4096, connections_per_uid = 1024, processes = 4096, sessions = 4096;
