@@ -153,7 +153,7 @@ void Queue::for_each(const std::function<void(std::uint64_t)>& begin, const std:
         return;
     }
     Buffer item;
-    std::uint64_t left_returned = rep().returned.count;
+    std::uint64_t left_returned = count_of(rep().returned);
     const auto tell_returned = [&] {
         if (left_returned-- == 0) throw segment::Damage{"queue: endless list of leases"};
         each(bytes_of(lease_at(returned)));

@@ -220,6 +220,11 @@ class Queue {
     Many put_many_in_tree(ObjectLock& lock, const muster::detail::Strings& items, std::size_t from, std::size_t end);
     bool returned_comes_first() const;
 
+    // No more of them fit into the segment: walks over a list that was damaged end.
+    std::uint64_t count_of(const LeaseListRep& list) const noexcept {
+        const std::uint64_t most = segment_.capacity() / sizeof(LeaseRep), count = list.count;
+        return count < most ? count : most;
+    }
     LeaseRep& lease_at(std::uint64_t at) const { return *segment_.block<LeaseRep>(at); }
     Bytes bytes_of(const LeaseRep& lease) const {
         return {segment_.bytes(lease.bytes, lease.size), static_cast<std::size_t>(lease.size)};
@@ -233,7 +238,7 @@ class Queue {
     void give_back_one(ObjectLock& lock, std::uint64_t at);
     template <typename Fn>
     void for_each_lease(const LeaseListRep& list, Fn&& fn) const {  // fn may not change the list
-        std::uint64_t left = list.count;
+        std::uint64_t left = count_of(list);
         for (std::uint64_t at = list.head; at != 0; at = lease_at(at).next) {
             if (left-- == 0) throw segment::Damage{"queue: endless list of leases"};
             fn(at);

@@ -139,7 +139,7 @@ std::uint64_t Queue::return_leases(const std::function<bool(std::uint64_t)>& dea
     std::erase_if(owners, [&](std::uint64_t owner) { return !dead(owner); });  // without our lock: it takes others
     if (owners.empty()) return 0;
     ObjectLock lock(segment_, ref_, deadline);
-    std::uint64_t count = 0, left = rep().leased.count;
+    std::uint64_t count = 0, left = count_of(rep().leased);
     for (std::uint64_t at = rep().leased.tail, prev = 0; at != 0 && left != 0; at = prev, --left) {
         prev = lease_at(at).prev;
         if (std::find(owners.begin(), owners.end(), lease_at(at).owner) == owners.end()) continue;

@@ -79,7 +79,7 @@ std::uint64_t Queue::place_among_returned(std::uint64_t at) const {
             default: return true;
         }
     };
-    std::uint64_t left = rep().returned.count;
+    std::uint64_t left = count_of(rep().returned);
     for (place = rep().returned.head; place != 0 && !comes_later(lease_at(place)); place = lease_at(place).next)
         if (left-- == 0) throw segment::Damage{"queue: endless list of leases"};
     return place;
