@@ -53,7 +53,7 @@ TEST_CASE("a thousand idle connections cost their descriptors and little memory,
         pollfd ready{idle[999].get(), POLLIN, 0};
         CHECK(::poll(&ready, 1, 30'000) == 1);
     }
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
 }
 
 TEST_CASE("one connection over the limit gets one answer that names the limit and its key") {
@@ -97,7 +97,7 @@ TEST_CASE("a storm of connections that come and go leaves nothing") {
     });
     for (int i = 0; i < 20; ++i) target.check_served();
     CHECK(storm.join() == 0);
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
     target.check_served();
 }
 
@@ -120,7 +120,7 @@ TEST_CASE("clients that die while they wait are waited for by nobody") {
         }));
     CHECK(eventually([&] { return target.descriptors() >= before + 200; }));
     for (const auto& client : clients) client->kill(SIGKILL);
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
     CHECK(target.witness().call("io.muster.processes.Kill", {{"select", "w"}}).at("parameters").at("processes").size() == 5);
     target.check_served();
 }

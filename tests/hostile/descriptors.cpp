@@ -60,7 +60,7 @@ TEST_CASE("descriptors sent with any message are closed, whatever the message") 
     CHECK(eventually([&] { return ::fcntl(reader.get(), F_SETFL, O_NONBLOCK) == 0 && ::read(reader.get(), &byte, 1) == 0; }));
     CHECK(target.descriptors() <= before + 2 * clients.size());
     clients.clear();
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
 }
 
 TEST_CASE("when clients have taken the descriptors, new ones are told, the others are served and processes start") {

@@ -74,7 +74,7 @@ TEST_CASE("every malformed message gets one reason on one line, and the end of i
         CHECK_FALSE(client.receive());
     }
     target.check_served();
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
 }
 
 TEST_CASE("a message of exactly the limit is taken, one byte more is not") {
@@ -112,7 +112,7 @@ TEST_CASE("messages that stop in the middle wait for their rest and keep nobody 
         }
         CHECK(halves[0].receive().value().contains("parameters"));
     }
-    CHECK(eventually([&] { return target.descriptors() == before; }));
+    CHECK(eventually([&] { return target.descriptors() <= before; }));
     target.check_served();
 }
 

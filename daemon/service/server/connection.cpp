@@ -122,6 +122,7 @@ asio::awaitable<Message> Connection::parse(std::string text) {
 
 asio::awaitable<void> Connection::handle(Message message) {
     const bool oneway = message.oneway;
+    if (gone_ && !oneway) co_return;  // nobody is left to whom an answer would mean something
     std::shared_ptr<const nlohmann::json> large;
     if (message.size > read_here) large = message.parameters;
     auto call = std::make_shared<Call>(std::move(message), peer_, weak_from_this());

@@ -5,8 +5,8 @@
 // is at most `max_output` and one reply, then it is disconnected; and of both no more than its user's share is left
 // (budget.hpp): a message or a reply for which there is no room is LimitExceeded.
 //
-// A client that is gone has no use for replies, but what it had sent before is carried out, to the last call that
-// arrived whole; only what would wait for something is not waited for. Descriptors that a client sends unasked never get
+// A client that is gone has no use for replies, but the oneway calls it had sent before are carried out, to the last
+// one that arrived whole. Descriptors that a client sends unasked never get
 // into this process: the socket is read without room for control messages, so the kernel closes them.
 // Thread safety: the io_context's one thread.
 #pragma once

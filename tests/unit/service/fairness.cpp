@@ -1,0 +1,139 @@
+// Who sends without a pause gets no more turns than who sends one call: counted, not timed.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "service/server/budget.hpp"
+#include "service/server/server.hpp"
+#include "support/daemon_fixture.hpp"
+
+using namespace muster::service;
+using muster::base::UniqueFd;
+using nlohmann::json;
+
+namespace {
+
+struct Fixture {
+    Fixture() {
+        dispatcher.add_interface("interface test.fair\n\nmethod Hit() -> ()\nmethod Good() -> ()\n");
+        dispatcher.handle("test.fair.Hit", [this](const std::shared_ptr<Call>& call) {
+            ++hits;
+            call->reply(json::object());
+        });
+        dispatcher.handle("test.fair.Good", [this](const std::shared_ptr<Call>& call) {
+            ++served;
+            call->reply(json::object());
+        });
+        UniqueFd listener = socket_at([&](int fd, const sockaddr* address, socklen_t size) {
+            return ::bind(fd, address, size) == 0 && ::listen(fd, 100) == 0;
+        });
+        server.emplace(context, std::move(listener), Admission{}, dispatcher);
+        server->start();
+    }
+    ~Fixture() {
+        server->stop();
+        context.restart();
+        while (context.poll() > 0) {
+        }
+    }
+
+    template <typename Open>
+    UniqueFd socket_at(Open&& open) {
+        const std::string path = directory / "s";
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+        UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        REQUIRE(open(fd.get(), reinterpret_cast<const sockaddr*>(&address), socklen_t{sizeof address}));
+        return fd;
+    }
+    UniqueFd client() {
+        return socket_at([](int fd, const sockaddr* to, socklen_t size) { return ::connect(fd, to, size) == 0; });
+    }
+    // As many of the message as the socket takes.
+    static std::size_t fill(const UniqueFd& fd, const std::string& message) {
+        std::size_t count = 0;
+        for (; ::send(fd.get(), message.data(), message.size(), MSG_NOSIGNAL) == ssize_t(message.size()); ++count) {
+        }
+        return count;
+    }
+
+    muster::test::TempDirectory directory;
+    boost::asio::io_context context{1};
+    Dispatcher dispatcher{{"t", "t", "t", ""}};
+    std::optional<Server> server;
+    std::size_t hits = 0, served = 0;
+};
+
+std::string text_of(const char* method, bool oneway) {
+    return json{{"method", std::string("test.fair.") + method}, {"oneway", oneway}}.dump() + '\0';
+}
+
+// `attackers` keep their sockets full; how many of their calls are served between the arrival of one call of another
+// client's and its handling, at worst?
+std::size_t worst_wait(Fixture& fixture, std::size_t attackers, bool oneway) {
+    const std::string hit = text_of("Hit", oneway), good = text_of("Good", false);
+    std::vector<UniqueFd> attack;
+    for (std::size_t i = 0; i < attackers; ++i) attack.push_back(fixture.client());
+    const UniqueFd other = fixture.client();
+    while (fixture.server->connections() != attackers + 1) fixture.context.run_one();
+    std::size_t worst = 0, waiting = 0;
+    char reply[4096];
+    for (int round = 0; round < 100; ++round) {
+        for (const UniqueFd& each : attack) {
+            waiting += Fixture::fill(each, hit);
+            while (!oneway && ::recv(each.get(), reply, sizeof reply, 0) > 0) {
+            }
+        }
+        for (std::size_t some = fixture.hits + attackers; fixture.hits < some;) fixture.context.run_one();
+        REQUIRE(::send(other.get(), good.data(), good.size(), MSG_NOSIGNAL) == ssize_t(good.size()));
+        const std::size_t before = fixture.hits, done = fixture.served;
+        while (fixture.served == done) fixture.context.run_one();
+        worst = std::max(worst, fixture.hits - before);
+        while (::recv(other.get(), reply, sizeof reply, 0) > 0) {
+        }
+    }
+    attack.clear();
+    while (fixture.server->connections() > 1) fixture.context.run_one();  // what they had sent is done
+    CHECK(waiting > 100 * attackers);  // they were at it
+    return worst;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a call waits for no more than a few calls of each other client, however many these send") {
+    for (const bool oneway : {true, false})
+        for (const std::size_t attackers : {1, 5, 50}) {
+            const std::size_t worst = worst_wait(*this, attackers, oneway);
+            INFO(attackers << " clients, " << (oneway ? "oneway" : "with replies"));
+            CHECK(worst <= 3 * attackers + 8);
+        }
+}
+
+TEST_CASE("a share is of one user and of all, and small messages need none") {
+    const auto budget = std::make_shared<Budget>(100'000, 60'000);
+    Share one(budget, 7), two(budget, 7);
+    CHECK(one.hold(allowance));
+    CHECK(budget->taken() == 0);
+    CHECK(one.hold(allowance + 60'000));
+    CHECK_FALSE(two.hold(allowance + 1));
+    CHECK(two.hold(allowance));
+    CHECK_FALSE(one.could_hold(allowance + 60'001));
+    {
+        Share other(budget, 8);
+        CHECK_FALSE(other.hold(allowance + 40'001));  // all of them together
+        CHECK(other.hold(allowance + 40'000));
+        CHECK(budget->left(9) == 0);
+    }
+    CHECK(budget->left(9) == 40'000);
+    CHECK(one.hold(10));
+    CHECK(budget->taken() == 0);
+    CHECK(two.hold(allowance + 60'000));
+}
