@@ -116,6 +116,7 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("list", "containers/sequence.hpp", "Sequence", {});
     compare("queue", "containers/queue.hpp", "Queue", {});
     compare("numbers", "containers/scalars.hpp", "Scalars", {});
+    compare("pipe", "containers/pipe.hpp", "Pipe", {});
     compare("sessions", "sync/sessions.hpp", "Sessions", {{"format", "on a new segment, which nobody else knows yet"}});
 }
 

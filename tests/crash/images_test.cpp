@@ -33,4 +33,5 @@ TEST_CASE("a queue is whole after a death at any instruction") { examine_all(que
 TEST_CASE("a queue of any order, and its leases, are whole after a death at any instruction") {
     examine_all(queue_order_operations());
 }
+TEST_CASE("a pipe is whole after a death at any instruction") { examine_all(pipe_operations()); }
 TEST_CASE("sessions and threads are whole after a death at any instruction") { examine_all(session_operations()); }

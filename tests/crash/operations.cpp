@@ -5,7 +5,7 @@ namespace muster::test {
 std::vector<std::vector<Operation>> all_operations() {
     return {extent_operations(), heap_operations(),  directory_operations(), dict_operations(),
             list_operations(),   queue_operations(), queue_order_operations(), number_operations(),
-            session_operations()};
+            pipe_operations(),   session_operations()};
 }
 
 }  // namespace muster::test

@@ -30,6 +30,7 @@ std::vector<Operation> list_operations();
 std::vector<Operation> queue_operations();
 std::vector<Operation> number_operations();
 std::vector<Operation> queue_order_operations();
+std::vector<Operation> pipe_operations();
 std::vector<Operation> session_operations();
 std::vector<std::vector<Operation>> all_operations();
 

@@ -1,4 +1,4 @@
-// The examples about the kinds of queue.
+// The examples about the kinds of queue, and pipes.
 #include "example_run.hpp"
 
 using namespace muster::test;
@@ -17,5 +17,21 @@ TEST_CASE_METHOD(ExampleRun, "example kinds_of_queue: three orders out, full and
                        "got within 50 ms: 0",
                        "Empty: empty",
                        "qsize 0, full 0, empty 1",
+                   });
+}
+
+TEST_CASE_METHOD(ExampleRun, "example pipe: one way, both ways, and how the other side's wait ends") {
+    example("pipe");
+    CHECK(lines == std::vector<std::string>{
+                       R"([42,null,"hello"])",
+                       "'you said one'",
+                       "'you said two'",
+                       "'you said '",
+                       "more: 0",
+                       "the child ended with 0",
+                       "last words",
+                       "end_of_file",
+                       "7",
+                       "invalid_argument",
                    });
 }

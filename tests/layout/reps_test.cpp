@@ -134,6 +134,7 @@ TEST_CASE("an object's entry keeps its layout") {
     CHECK(static_cast<int>(heap::Kind::list) == 2);
     CHECK(static_cast<int>(heap::Kind::queue) == 3);
     CHECK(static_cast<int>(heap::Kind::lock) == 4);
+    CHECK(static_cast<int>(heap::Kind::pipe) == 30);
     CHECK(static_cast<int>(heap::Life::dead) == 2);
     CHECK(heap::flag_named == 1);
     CHECK(heap::flag_doomed == 2);
@@ -209,6 +210,15 @@ TEST_CASE("containers keep their layout") {
     FIELD(LeaseRep, size, 64);
     FIELD(LeaseRep, block, 72);
     FIELD(LeaseRep, block_size, 80);
+    SIZE(PipeRep, 128);
+    FIELD(PipeRep, to, 0);
+    FIELD(PipeRep, flags, 96);
+    FIELD(PipeRep, maxsize, 104);
+    FIELD(PipeRep, ends, 112);
+    FIELD(PipeRep, duplex, 120);
+    SIZE(PipeEndRep, 256);
+    FIELD(PipeEndRep, users, 0);
+    FIELD(PipeEndRep, heirs, 128);
     SIZE(ChunkRep, 32);
     FIELD(ChunkRep, next, 0);
     FIELD(ChunkRep, size, 8);

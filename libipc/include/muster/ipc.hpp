@@ -9,6 +9,7 @@
 #include <muster/lock.hpp>
 #include <muster/manager.hpp>
 #include <muster/namespace.hpp>
+#include <muster/pipe.hpp>
 #include <muster/process.hpp>
 #include <muster/queue.hpp>
 #include <muster/set.hpp>

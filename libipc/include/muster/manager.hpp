@@ -23,6 +23,7 @@
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
 #include <muster/namespace.hpp>
+#include <muster/pipe.hpp>
 #include <muster/queue.hpp>
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
@@ -31,7 +32,7 @@
 namespace muster {
 
 namespace detail {
-enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22, value = 23, array = 24 };
+enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22, value = 23, array = 24, pipe = 30 };
 template <typename Handle>
 struct KindOf;
 template <typename K, typename V>
@@ -91,6 +92,14 @@ class Manager {
     }
     template <typename T = Value>
     Queue<T> queue(QueueOptions options = {}) const { return Queue<T>(make(detail::ObjectKind::queue, options)); }
+    // The two ends of a new pipe, connected: what one sends the other receives. Not duplex: the first only receives, the
+    // second only sends. `maxsize`: so many messages may wait at an end, then send blocks; 0: no bound. It lives as long as
+    // its handles. Throws out_of_memory.
+    template <typename T = Value>
+    std::pair<Connection<T>, Connection<T>> pipe(bool duplex = true, std::int64_t maxsize = 0) const {
+        const auto state = make_pipe(duplex, maxsize);
+        return {Connection<T>(detail::ConnectionBase::end_of(state, 0)), Connection<T>(detail::ConnectionBase::end_of(state, 1))};
+    }
     Lock lock(std::string_view name) const { return Lock(open(name, detail::ObjectKind::lock, {})); }
     Lock lock() const { return Lock(make(detail::ObjectKind::lock, {})); }
 
@@ -172,6 +181,7 @@ class Manager {
     static detail::Bytes bytes_of(const T* numbers, std::size_t count) noexcept {
         return std::as_bytes(std::span<const T>(numbers, count));
     }
+    std::shared_ptr<detail::ObjectState> make_pipe(bool duplex, std::int64_t maxsize) const;
     std::shared_ptr<detail::ObjectState> find_existing(std::string_view name, detail::ObjectKind kind) const;
     std::shared_ptr<detail::Realm> realm_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "containers/directory.hpp"
+#include "containers/pipe.hpp"
 #include "containers/queue.hpp"
 #include "containers/scalars.hpp"
 #include "containers/sequence.hpp"

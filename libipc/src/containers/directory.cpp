@@ -10,7 +10,9 @@ namespace {
 constexpr std::chrono::milliseconds object_patience{50};
 constexpr std::uint64_t entries_reserved_at_once = 64;  // 64 KiB
 
-bool has_heap(Kind kind) noexcept { return heap::is_table(kind) || kind == Kind::array || kind == Kind::list || kind == Kind::queue; }
+bool has_heap(Kind kind) noexcept {
+    return heap::is_table(kind) || kind == Kind::array || kind == Kind::list || kind == Kind::queue || kind == Kind::pipe;
+}
 
 // Names are read without the lock, too, hence never in place.
 std::string name_of(const ObjectRep& object) {

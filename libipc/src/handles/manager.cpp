@@ -24,7 +24,8 @@ static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind:
               static_cast<int>(ObjectKind::name_space) == static_cast<int>(heap::Kind::name_space) &&
               static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter) &&
               static_cast<int>(ObjectKind::value) == static_cast<int>(heap::Kind::value) &&
-              static_cast<int>(ObjectKind::array) == static_cast<int>(heap::Kind::array));
+              static_cast<int>(ObjectKind::array) == static_cast<int>(heap::Kind::array) &&
+              static_cast<int>(ObjectKind::pipe) == static_cast<int>(heap::Kind::pipe));
 
 containers::Directory::Init initializer(heap::Kind kind, const QueueOptions& options) {
     if (kind != heap::Kind::queue) return {};
@@ -164,6 +165,17 @@ std::optional<ScalarType> Manager::scalar_type_of_object(std::string_view name) 
         if (found->kind != heap::Kind::value && found->kind != heap::Kind::array)
             throw Error(Errc::wrong_kind, "find", subject, "it is a " + std::string(detail::kind_text(found->kind)));
         return containers::Scalars(session->segment(), found->ref).type();
+    });
+}
+
+StatePtr Manager::make_pipe(bool duplex, std::int64_t maxsize) const {
+    const auto& session = realm_->session();
+    return guarded(*session, "create", "pipe", [&] {
+        const std::uint32_t maker = session->id().index;
+        const heap::ObjectRef ref = session->create(heap::Kind::pipe, [&](heap::ObjectRep& object) {
+            detail::init_pipe(session->segment(), object, duplex, maxsize, maker);
+        });
+        return std::make_shared<ObjectState>(session, ref, heap::Kind::pipe, std::string());
     });
 }
 

@@ -15,6 +15,7 @@ std::string_view kind_text(heap::Kind kind) noexcept {
         case heap::Kind::counter: return "counter";
         case heap::Kind::value: return "value";
         case heap::Kind::array: return "array";
+        case heap::Kind::pipe: return "pipe";
         case heap::Kind::none: break;
     }
     return "object";

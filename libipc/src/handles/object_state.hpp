@@ -91,6 +91,8 @@ auto within(base::Deadline deadline, Attempt&& attempt) {
 // A new queue's options, while nobody can see it; and the order that it has.
 void init_queue(heap::ObjectRep& object, std::int64_t maxsize, std::uint8_t order, std::uint64_t max_deliveries);
 std::uint8_t queue_order(const ObjectState& state);
+void init_pipe(const segment::Segment& segment, heap::ObjectRep& object, bool duplex, std::int64_t maxsize,
+               std::uint32_t maker);
 
 // Throws limit_exceeded.
 [[noreturn]] void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size,

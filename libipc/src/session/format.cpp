@@ -24,6 +24,7 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::counter: return "counter";
         case Kind::value: return "value";
         case Kind::array: return "array";
+        case Kind::pipe: return "pipe";
         case Kind::none: break;
     }
     return "unknown";
@@ -46,6 +47,14 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         }
         case Kind::value:
         case Kind::array: return heap::root_of<containers::ScalarsRep>(object).length;
+        case Kind::pipe: {
+            std::uint64_t messages = 0;
+            for (const containers::FifoRep& to : heap::root_of<containers::PipeRep>(object).to) {
+                const std::uint64_t gets = to.gets, puts = to.puts;
+                messages += puts >= gets ? puts - gets : 0;
+            }
+            return messages;
+        }
         case Kind::lock: {
             const sync::Sessions sessions(segment);
             return sync::LockWord(const_cast<sync::LockRep&>(heap::root_of<sync::LockRep>(object)), sessions).holder() ? 1 : 0;
@@ -66,6 +75,7 @@ void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind ki
     }
     if (heap::is_table(kind)) containers::Table(segment, ref).verify(structure);
     if (kind == Kind::list) containers::Sequence(segment, ref).verify(structure);
+    if (kind == Kind::pipe) containers::Pipe(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
 }
 

@@ -52,6 +52,7 @@ struct Realm::Impl {
     bool dead(const sync::Sessions::Info& info) const { return !sessions.alive(info); }
     void release_locks(sync::SessionId session, ReclaimReport& report);
     void return_leases(sync::SessionId session, ReclaimReport& report);
+    void leave_pipes(sync::SessionId session, ReclaimReport& report);
     void recover_domains(ReclaimReport& report);
     void wake_everybody(ReclaimReport& report);
     ReclaimReport reclaim(sync::SessionId session);
@@ -142,6 +143,21 @@ void Realm::Impl::return_leases(sync::SessionId session, ReclaimReport& report) 
     }
 }
 
+// Whoever waits for the dead at the other end of a pipe waits in vain. Before the session is free for somebody else.
+void Realm::Impl::leave_pipes(sync::SessionId session, ReclaimReport& report) {
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment, id).ident);
+        if (ident.life != heap::Life::live || ident.kind != Kind::pipe) continue;
+        try {
+            containers::Pipe(segment, {id, ident.generation}).leave_dead(session.index, {}, base::Deadline::after(lock_patience));
+        } catch (const heap::Destroyed&) {
+        } catch (const tx::Busy&) {
+            report.deferred = true;
+        } catch (const segment::Damage&) {  // as above
+        }
+    }
+}
+
 // The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it.
 void Realm::Impl::recover_domains(ReclaimReport& report) {
     const auto mend = [&](std::uint64_t offset) {
@@ -190,6 +206,7 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
         recover_domains(report);
         release_locks(session, report);
         return_leases(session, report);
+        leave_pipes(session, report);
         report.objects_freed = directory.release_all(session.index);
         wake_everybody(report);
         if (!directory.finish_erased()) report.deferred = true;

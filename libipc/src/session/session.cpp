@@ -182,8 +182,14 @@ void Session::after_fork() noexcept {
     if (held_.empty()) return;
     try {
         const std::lock_guard hold(mutex_);
+        const std::uint32_t parent = id_.index;
         claim_locked();
-        for (const auto& [ref, count] : held_) (void)directory().hold({ref.first, ref.second}, id_.index);
+        for (const auto& [key, count] : held_) {
+            const heap::ObjectRef ref{key.first, key.second};
+            if (!directory().hold(ref, id_.index)) continue;
+            if (heap::Ident::unpack(heap::object_at(segment_, ref.id).ident).kind == heap::Kind::pipe)
+                containers::Pipe(segment_, ref).inherit(parent, id_.index);
+        }
     } catch (...) {  // the handles will say `destroyed` when their objects go
     }
 }
