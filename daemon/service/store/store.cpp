@@ -71,6 +71,9 @@ void Store::adopt(const std::string& label, base::UniqueFd memfd) {
     try {
         holding.realm.emplace(session::Realm::adopt(std::move(memfd), holding.name));
         guarded(holding, [](session::Realm& realm) { return realm.reclaim_dead({}); });
+    } catch (const Error& error) {
+        // A client that has been inside for long is no damage: the sweep tries again.
+        if (error.errc() != Errc::timeout) quarantine(holding, error.what());
     } catch (const std::exception& error) {
         quarantine(holding, error.what());
     }
@@ -239,7 +242,8 @@ void Store::erase(uid_t caller, const std::string& name) {
     guarded(*holding, [&](session::Realm& realm) { realm.erase(name); });
 }
 
-// A violation is looked at twice: the second look is not taken in by something that changed during the first.
+// A violation is looked at twice: the second look is not taken in by something that changed during the first. That
+// somebody is inside for long is told, and is no damage: he may be stopped, or the machine busy.
 session::CheckReport Store::check(uid_t caller) {
     Holding* holding = find(realm_of(caller));
     if (!holding) return {};
@@ -248,8 +252,9 @@ session::CheckReport Store::check(uid_t caller) {
     if (report.violations.empty()) return report;
     report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
     // A lock that is kept for too long (I9) is no damage: somebody is stopped.
-    const auto damage = std::find_if(report.violations.begin(), report.violations.end(),
-                                     [](const session::Violation& violation) { return violation.invariant != "I9"; });
+    const auto damage = std::find_if(
+        report.violations.begin(), report.violations.end(),
+        [](const session::Violation& violation) { return violation.invariant != session::somebody_inside; });
     if (damage != report.violations.end())
         quarantine(*holding, damage->invariant + (damage->object.empty() ? "" : ", '" + damage->object + "'") + ": " +
                                  damage->text);

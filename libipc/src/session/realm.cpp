@@ -288,7 +288,7 @@ CheckReport Realm::check() const {
             add("layout", object, damage.what);
         } catch (const heap::Destroyed&) {  // erased meanwhile
         } catch (const tx::Busy&) {
-            add("I9", object, "a process has been inside for too long");
+            add(std::string(somebody_inside), object, "a process has been inside for too long");
         }
     };
     if (const char* what = impl_->segment.header_damage()) add("layout", "", what);

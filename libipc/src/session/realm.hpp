@@ -43,6 +43,9 @@ struct ObjectInfo {
     std::uint32_t holders = 0;   // sessions that hold a handle (counted for anonymous objects only)
 };
 
+// The invariant of a structure that could not be looked at, because somebody was inside for too long.
+inline constexpr std::string_view somebody_inside = "I9";
+
 struct Violation {
     std::string invariant;       // "I6", or "layout"
     std::string object;          // name or "#id", empty for the segment itself

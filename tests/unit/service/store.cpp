@@ -7,7 +7,10 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "containers/containers.hpp"
 #include "service/server/call.hpp"
+#include "support/child.hpp"
+#include "sync/sync.hpp"
 
 using namespace muster;
 using namespace muster::service;
@@ -34,6 +37,22 @@ StoreOptions options() {
     result.memory = capacity;
     return result;
 }
+
+// A child that stays inside a domain until it is killed.
+struct Inside {
+    Inside(const segment::Segment& segment, tx::DomainRep& domain)
+        : child([&] {
+              const tx::DomainLock lock(segment, domain, base::Deadline::never());
+              tx::begin_writing(domain.sequence);  // the first thing that a transaction does
+              *entered = true;
+              for (;;) ::pause();
+              return 0;
+          }) {
+        REQUIRE(test::eventually([&] { return entered->load(); }));
+    }
+    test::Shared<std::atomic<bool>> entered;
+    test::Child child;
+};
 
 template <typename Call>
 Errc code_of(Call&& call) {
@@ -113,6 +132,45 @@ TEST_CASE("a realm that cannot be adopted is quarantined and shown, the others a
     CHECK(store.sessions(1000).empty());
     CHECK_NOTHROW(store.sweep());
     CHECK_NOTHROW(store.attach(1001));
+}
+
+TEST_CASE("a process that has been inside an object for long is told of, and is no damage") {
+    Outside outside;
+    Store store(options(), outside);
+    store.attach(1000);
+    const auto segment = segment::Segment::open(outside.copy("realm:1000"), "client");
+    const auto ref = containers::Directory(segment).open_or_create("held", heap::Kind::list, {}).ref;
+    {
+        const Inside inside(segment, heap::object_at(segment, ref.id).domain);
+        const auto report = store.check(1000);
+        REQUIRE(report.violations.size() == 1);
+        CHECK(report.violations[0].invariant == session::somebody_inside);
+        CHECK(report.violations[0].object == "held");
+    }
+    CHECK_FALSE(store.realms(1000)[0].damaged);
+    CHECK_NOTHROW(store.attach(1000));
+    CHECK(store.check(1000).violations.empty());
+}
+
+TEST_CASE("a realm is adopted while a process is inside what the dead must be taken out of") {
+    Outside outside;
+    Store first(options(), outside);
+    first.attach(1000);
+    const auto segment = segment::Segment::open(outside.copy("realm:1000"), "client");
+    sync::Sessions sessions(segment);
+    test::Child dead([&] { return sessions.claim(sync::ProcessIdentity::self()), 0; });
+    REQUIRE(dead.join() == 0);
+    REQUIRE(sessions.count() == 1);
+    Store second(options(), outside);
+    {
+        const Inside inside(segment, *segment.at<tx::DomainRep>(segment.regions().sessions_domain));
+        second.adopt("realm:1000", outside.copy("realm:1000"));
+        CHECK_FALSE(second.realms(1000)[0].damaged);
+        CHECK(sessions.count() == 1);
+    }
+    second.sweep();
+    CHECK(sessions.count() == 0);
+    CHECK_NOTHROW(second.attach(1000));
 }
 
 TEST_CASE("a session is bound only to the process that claimed its slot") {
