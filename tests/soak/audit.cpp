@@ -129,6 +129,7 @@ void Controller::new_round() {
     world_->tokens.clear();
     world_->log.clear();
     world_->tickets.clear();
+    world_->badges.clear();
     const auto forget = [](auto& tallies) {
         for (Tally& tally : tallies) tally.meant = tally.done = 0;
     };
@@ -145,6 +146,8 @@ void Controller::new_round() {
         forget(page.counted);
         forget(page.counted_in_list);
         forget(page.counted_under_lock);
+        forget(page.counted_by_counter);
+        forget(page.counted_in_namespace);
     }
     may_be_lost_ = {};
     const auto mail_ref = realm_.session->directory().find(world_->mail.name(), heap::Kind::queue);
@@ -153,6 +156,9 @@ void Controller::new_round() {
     for (std::uint32_t i = 0; i < guarded; ++i) bases_.counted_under_lock[i] = world_->guarded.at(i);
     for (unsigned i = 0; i < elements; ++i)
         bases_.counted_in_list[i] = world_->counting.at(static_cast<Index>(i));
+    for (std::uint32_t i = 0; i < counters; ++i) bases_.counted_by_counter[i] = world_->counter.get(i);
+    for (unsigned i = 0; i < attributes; ++i)
+        bases_.counted_in_namespace[i] = world_->space.get<std::int64_t>(attribute_name(i));
     ++block_->round;
     put_tokens(token_count);
 }

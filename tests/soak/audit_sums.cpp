@@ -71,6 +71,9 @@ void Controller::check_items() {
     (void)check_store(tokens, world_->tokens.snapshot());
     (void)check_store(log, world_->log.snapshot());
     (void)check_store(tickets, world_->tickets.values());
+    std::vector<std::string> texts;
+    for (const std::uint64_t badge : world_->badges.snapshot()) texts.push_back(text_of(badge));
+    (void)check_store(badges, texts);
 }
 
 // Every item put is a task, until it is reported as done.
@@ -111,6 +114,16 @@ void Controller::check_sums() {
         law(exact, between("element " + std::to_string(i),
                            world_->counting.at(static_cast<Index>(i)) - bases_.counted_in_list[i], sum.least,
                            sum.most));
+    }
+    for (unsigned i = 0; i < counters; ++i) {
+        const Bounds sum = bounds(&Page::counted_by_counter, i);
+        law(exact, between("count " + std::to_string(i),
+                           world_->counter.get(i) - bases_.counted_by_counter[i], sum.least, sum.most));
+    }
+    for (unsigned i = 0; i < attributes; ++i) {
+        const Bounds sum = bounds(&Page::counted_in_namespace, i);
+        const auto now = world_->space.get<std::int64_t>(attribute_name(i));
+        law(exact, between(attribute_name(i), now - bases_.counted_in_namespace[i], sum.least, sum.most));
     }
     for (unsigned i = 0; i < guarded; ++i) {
         const Bounds sum = bounds(&Page::counted_under_lock, i);

@@ -28,7 +28,7 @@ inline constexpr unsigned inspector = most_workers, controller = most_workers + 
 struct Tally {
     std::atomic<std::uint64_t> meant, done;
 };
-inline constexpr unsigned counters = 8, elements = 4, guarded = 4;
+inline constexpr unsigned counters = 8, elements = 4, guarded = 4, attributes = 4;
 
 // The model of an object that one worker alone changes.
 struct Own {
@@ -63,6 +63,8 @@ struct Page {
     std::array<Tally, counters> counted;
     std::array<Tally, elements> counted_in_list;
     std::array<Tally, guarded> counted_under_lock;
+    std::array<Tally, counters> counted_by_counter;
+    std::array<Tally, attributes> counted_in_namespace;
     std::array<Own, Own::count> own;
 };
 

@@ -125,6 +125,8 @@ class Controller {
         std::array<std::int64_t, counters> counted{};
         std::array<std::int64_t, elements> counted_in_list{};
         std::array<std::int64_t, guarded> counted_under_lock{};
+        std::array<std::int64_t, counters> counted_by_counter{};
+        std::array<std::int64_t, attributes> counted_in_namespace{};
         std::uint64_t unfinished = 0;
     } bases_;
 };

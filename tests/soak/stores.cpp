@@ -109,7 +109,7 @@ void StoreWork::act() {
         round_ = context_.block.round.load();
         last_ = {};
     }
-    switch (context_.random.below(6)) {
+    switch (context_.random.below(7)) {
         case 0:
         case 1:
             return in_jobs();
@@ -119,6 +119,8 @@ void StoreWork::act() {
             return in_tokens();
         case 4:
             return in_log();
+        case 5:
+            return in_badges();
         default:
             return in_tickets();
     }

@@ -4,7 +4,7 @@
 namespace muster::soak {
 namespace {
 
-constexpr std::size_t most_log = 200, most_tickets = 150;
+constexpr std::size_t most_log = 200, most_tickets = 150, most_badges = 100;
 
 }  // namespace
 
@@ -124,6 +124,77 @@ void StoreWork::in_tickets() {
                 if (const auto text = dict.get(*key); text && number(*text) != *key)
                     throw Broken("every value is whole", "tickets: another's");
             }
+    }
+}
+
+// Elements are the numbers: what a set holds is short.
+void StoreWork::in_badges() {
+    auto& set = world_.badges;
+    const auto number = [](const std::string& text) { return *id_of(text); };
+    const auto snapshot = [&] {
+        const Doing doing(context_.page, Op::set_snapshot);
+        return set.snapshot();
+    };
+    const auto some = [&]() -> std::optional<std::uint64_t> {
+        const auto all = snapshot();
+        if (all.empty()) return {};
+        return all[context_.random.below(all.size())];
+    };
+    const bool long_enough = set.size() > most_badges;
+    switch (long_enough ? 3 + context_.random.below(3) : context_.random.below(8)) {
+        case 0:
+        case 1:
+            return put_one(badges, Op::set_add, [&](const auto& text) { return set.add(number(text)); });
+        case 2:
+            return put_many(badges, Op::set_update, [&](const auto& texts) {
+                std::vector<std::uint64_t> numbers;
+                for (const auto& text : texts) numbers.push_back(number(text));
+                return set.update(numbers), texts.size();
+            });
+        case 3:
+            return take(
+                badges, Op::set_pop, 1,
+                [&](const auto& out) {
+                    try {
+                        out(text_of(set.pop()));
+                    } catch (const Error& error) {
+                        if (error.errc() != Errc::key_error) throw;
+                    }
+                },
+                false);
+        case 4:
+            if (const auto one = some())
+                take(
+                    badges, Op::set_discard, 1,
+                    [&](const auto& out) {
+                        if (set.discard(*one)) out(text_of(*one));
+                    },
+                    false);
+            return;
+        case 5:
+            if (const auto one = some())
+                take(
+                    badges, Op::set_remove, 1,
+                    [&](const auto& out) {
+                        try {
+                            set.remove(*one);
+                            out(text_of(*one));
+                        } catch (const Error& error) {
+                            if (error.errc() != Errc::key_error) throw;
+                        }
+                    },
+                    false);
+            return;
+        case 6: {
+            const Doing doing(context_.page, Op::set_contains);
+            if (set.contains(0)) throw Broken("every value is whole", "badges has a zero");
+            return;
+        }
+        default: {
+            std::vector<std::string> texts;
+            for (const std::uint64_t one : snapshot()) texts.push_back(text_of(one));
+            look(badges, texts);
+        }
     }
 }
 

@@ -10,8 +10,12 @@ namespace muster::soak {
 
 void SumWork::act() {
     const std::uint64_t kind = context_.random.below(10);
-    if (kind < 5) {
+    if (kind < 3) {
         count();
+    } else if (kind < 4) {
+        count_by_counter();
+    } else if (kind < 5) {
+        count_in_namespace();
     } else if (kind < 7) {
         count_under_lock();
     } else {
@@ -48,6 +52,88 @@ void SumWork::count() {
             Adding adding(context_.page.counted_in_list[element]);
             world_.counting.update(element, [](std::int64_t n) { return n + 1; });
             adding.done();
+        }
+    }
+}
+
+void SumWork::count_by_counter() {
+    const auto key = static_cast<std::uint32_t>(context_.random.below(counters));
+    auto& tallies = context_.page.counted_by_counter;
+    switch (context_.random.below(5)) {
+        case 0:
+        case 1: {
+            const Doing doing(context_.page, Op::counter_increment);
+            Adding adding(tallies[key]);
+            world_.counter.increment(key);
+            return adding.done();
+        }
+        case 2: {  // one after the other
+            const std::uint32_t other = (key + 1) % counters;
+            const Doing doing(context_.page, Op::counter_update);
+            Adding adding(tallies[key]), adding_other(tallies[other]);
+            world_.counter.update(std::vector{key, other});
+            adding_other.done();
+            return adding.done();
+        }
+        case 3: {
+            const Doing doing(context_.page, Op::counter_get);
+            const std::int64_t before = world_.counter.get(key);
+            if (world_.counter.get(key) < before)
+                throw Broken("a count that grows does not shrink", "counter");
+            return;
+        }
+        default: {
+            const auto common = [&] {
+                const Doing doing(context_.page, Op::counter_most_common);
+                return world_.counter.most_common(3);
+            }();
+            const Doing doing(context_.page, Op::counter_total);
+            std::int64_t least = 0;
+            for (const auto& [of, count] : common) least += count;
+            if (world_.counter.total() < least)
+                throw Broken("a count that grows does not shrink", "counter's total");
+        }
+    }
+}
+
+void SumWork::count_in_namespace() {
+    const auto which = static_cast<unsigned>(context_.random.below(attributes));
+    auto& space = world_.space;
+    switch (context_.random.below(4)) {
+        case 0: {
+            const Doing doing(context_.page, Op::namespace_update);
+            Adding adding(context_.page.counted_in_namespace[which]);
+            space[attribute_name(which)] += std::int64_t{1};
+            return adding.done();
+        }
+        case 1: {  // an attribute of its own, of another type each time
+            const std::string mine = "of " + std::to_string(context_.index);
+            const std::string text = text_of(own_id(context_.index, Own::count, which));
+            {
+                const Doing doing(context_.page, Op::namespace_set);
+                space.set(mine, text);
+            }
+            {
+                const Doing doing(context_.page, Op::namespace_get);
+                if (space.get<std::string>(mine) != text)
+                    throw Broken("every value is whole", "namespace, " + mine);
+            }
+            const Doing doing(context_.page, Op::namespace_erase);
+            return space.erase(mine);
+        }
+        case 2: {
+            const Doing doing(context_.page, Op::namespace_get);
+            const std::int64_t count = space[attribute_name(which)];
+            if (count < 0) throw Broken("a count that grows does not shrink", attribute_name(which));
+            return;
+        }
+        default: {
+            const Doing doing(context_.page, Op::namespace_snapshot);
+            const auto all = space.snapshot();
+            const auto names = space.attributes();
+            if (all.size() < attributes || names.size() < attributes || !space.has(attribute_name(which)))
+                throw Broken("a key that nobody erases stays",
+                             "the namespace has " + std::to_string(names.size()));
         }
     }
 }

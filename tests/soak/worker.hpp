@@ -53,6 +53,7 @@ class StoreWork {
     void in_tokens();
     void in_log();
     void in_tickets();
+    void in_badges();
     void look(Store store, const std::vector<std::string>& texts) const;
 
     Context& context_;
@@ -70,6 +71,8 @@ class SumWork {
 
   private:
     void count();
+    void count_by_counter();
+    void count_in_namespace();
     void count_under_lock();
     void transfer();
     void repair(bool inherited);

@@ -28,16 +28,22 @@ World open_world(const Manager& manager) {
             sums(named("counters")),
             sums(named("guarded")),
             manager.list<std::int64_t>(named("counting")),
+            manager.set<std::uint64_t>(named("badges")),
+            manager.counter<std::uint32_t>(named("counter")),
+            manager.ns(named("namespace")),
             std::move(shard),
             manager.dict<std::string, Transfer>(named("journal")),
             manager.lock(named("ledger")),
             manager.lock(named("bank"))};
 }
 
+std::string attribute_name(unsigned index) { return "count " + std::to_string(index); }
+
 void fill_world(World& world) {
     for (unsigned i = 0; i < counters; ++i) world.counters.set(i, 0);
     for (unsigned i = 0; i < guarded; ++i) world.guarded.set(i, 0);
     for (unsigned i = 0; i < elements; ++i) world.counting.push_back(0);
+    for (unsigned i = 0; i < attributes; ++i) world.space.set(attribute_name(i), std::int64_t{0});
     for (auto& shard : world.shard)
         for (unsigned i = 0; i < accounts; ++i) shard.set(i, deposit);
 }
@@ -51,7 +57,7 @@ OwnObjects open_own(const Manager& manager, unsigned worker) {
 std::vector<std::string> lasting_names(unsigned workers) {
     std::vector<std::string> all;
     for (const char* name : {"jobs", "mail", "tokens", "log", "tickets", "counters", "guarded", "counting",
-                             "journal", "ledger", "bank"})
+                             "badges", "counter", "namespace", "journal", "ledger", "bank"})
         all.push_back(named(name));
     for (unsigned i = 0; i < shards; ++i) all.push_back(shard_name(i));
     for (unsigned i = 0; i < workers; ++i)

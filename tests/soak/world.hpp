@@ -30,12 +30,17 @@ struct World {
     Dict<std::uint64_t, std::string> tickets;
     Dict<std::uint32_t, std::int64_t> counters, guarded;
     List<std::int64_t> counting;
+    Set<std::uint64_t> badges;
+    Counter<std::uint32_t> counter;
+    Namespace space;
     std::vector<Dict<std::uint32_t, std::int64_t>> shard;
     Dict<std::string, Transfer> journal;  // of the transfer that the bank's lock is held for
     Lock ledger, bank;
 };
 // Opens them, or makes them, empty.
 World open_world(const Manager& manager);
+// The attribute of a namespace that counts.
+std::string attribute_name(unsigned index);
 // What they begin with: zeros and deposits. Nobody else uses them meanwhile.
 void fill_world(World& world);
 
