@@ -150,8 +150,7 @@ void Controller::new_round() {
         forget(page.counted_in_namespace);
     }
     may_be_lost_ = {};
-    const auto mail_ref = realm_.session->directory().find(world_->mail.name(), heap::Kind::queue);
-    bases_.unfinished = containers::Queue(realm_.session->segment(), mail_ref.value()).unfinished();
+    bases_.unfinished = world_->mail.unfinished();
     for (std::uint32_t i = 0; i < counters; ++i) bases_.counted[i] = world_->counters.at(i);
     for (std::uint32_t i = 0; i < guarded; ++i) bases_.counted_under_lock[i] = world_->guarded.at(i);
     for (unsigned i = 0; i < elements; ++i)

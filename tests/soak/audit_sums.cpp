@@ -83,8 +83,7 @@ void Controller::check_tasks(Bounds put) {
         least += page.tasks_done.done;
         most += page.tasks_done.meant;
     }
-    const auto ref = realm_.session->directory().find(world_->mail.name(), heap::Kind::queue);
-    const std::uint64_t now = containers::Queue(realm_.session->segment(), ref.value()).unfinished() + most;
+    const std::uint64_t now = world_->mail.unfinished() + most;
     const std::uint64_t at_most = bases_.unfinished + put.most + (most - least);
     law("unfinished tasks = put - reported",
         now >= bases_.unfinished + put.least && now <= at_most

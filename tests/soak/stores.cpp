@@ -1,7 +1,6 @@
 #include <chrono>
 
 #include "soak/worker.hpp"
-#include "sync/wait_point.hpp"
 
 namespace muster::soak {
 
@@ -182,13 +181,9 @@ void StoreWork::in_jobs() {
     }
 }
 
-// A queue without bound, and what the library does with many items at once.
+// A queue without bound, and many items at once.
 void StoreWork::in_mail() {
     auto& queue = world_.mail;
-    const auto many = [&] {
-        const auto ref = context_.realm.session->directory().find(queue.name(), heap::Kind::queue);
-        return containers::Queue(context_.realm.session->segment(), ref.value());
-    };
     const bool long_enough = queue.size() > most_mail;
     switch (long_enough ? 4 + context_.random.below(3) : context_.random.below(9)) {
         case 0:
@@ -196,15 +191,8 @@ void StoreWork::in_mail() {
             return put_one(mail, Op::queue_put, [&](const auto& text) { return queue.put(text), true; });
         case 2:
         case 3:
-            return put_many(mail, Op::queue_put_many, [&](const auto& texts) {
-                detail::Strings all;
-                for (const auto& text : texts) {
-                    Writer writer;
-                    encode(writer, text);
-                    all.add(writer.bytes());
-                }
-                return many().put_many(all).count;
-            });
+            return put_many(mail, Op::queue_put_many,
+                            [&](const auto& texts) { return queue.try_put_many(texts); });
         case 4:
             return take(mail, Op::queue_get_for, 1, [&](const auto& out) {
                 if (const auto text = queue.get_for(1ms)) out(*text);
@@ -212,14 +200,17 @@ void StoreWork::in_mail() {
         case 5:
         case 6:
             return take(mail, Op::queue_get_many, 8, [&](const auto& out) {
-                detail::Strings all;
-                (void)many().get_many(8, all);
-                for (std::size_t i = 0; i < all.size(); ++i) out(decode<std::string>(all[i]));
+                for (const std::string& text : queue.try_get_many(8)) out(text);
             });
         case 7: {
             const Doing doing(context_.page, Op::queue_task_done);
             Adding adding(context_.page.tasks_done);
-            if (many().task_done() != containers::Queue::Done::too_many) adding.done();
+            try {
+                queue.task_done();
+                adding.done();
+            } catch (const Error& error) {
+                if (error.errc() != Errc::value_error) throw;
+            }
             return;
         }
         default: {
