@@ -37,7 +37,7 @@ twice:an item is taken once:
 torn:every value is whole: 
 count:counters are exact to the additions in flight: 
 money:transfers move money and make none: 
-hold:no lock stays held: 
+hold:no lock stays held: \|nobody sleeps while there is something to do: 
 asleep:nobody sleeps while there is something to do: worker 0 
 leak:the directory has what was made: 
 END
