@@ -148,7 +148,7 @@ class Daemon {
         context_.keeper_pid = 1;
         context_.deadline_moved = [] {};
         context_.shut_down = [this] { supervisor_.shut_down([] {}); };
-        context_.keeper_backlog = [] { return std::size_t{0}; };
+        context_.keeper_backlog = [] { return Backlog{}; };
         add_processes_api(dispatcher_, supervisor_, context_);
         add_objects_api(dispatcher_, store_);
         add_service_api(dispatcher_, supervisor_, store_, context_);

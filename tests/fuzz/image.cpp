@@ -1,6 +1,7 @@
 #include "image.hpp"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -208,6 +209,18 @@ void Image::patch(Input& input, std::size_t most) {
             default: segment::store_word(at(word), next);
         }
     }
+}
+
+bool Image::occupied() const noexcept {
+    const auto held = [this](std::uint64_t domain) {
+        const auto word = static_cast<std::uint32_t>(segment::load_word(at(domain)));
+        return (word & FUTEX_TID_MASK) != 0 && (word & FUTEX_OWNER_DIED) == 0;
+    };
+    for (std::uint64_t i = 0; i < 3; ++i)
+        if (held(regions_.segment_domain + i * segment::domain_size)) return true;
+    for (std::uint64_t i = 0; i < regions_.object_capacity; ++i)
+        if (held(regions_.objects + i * segment::object_size)) return true;
+    return false;
 }
 
 bool Image::fence() {

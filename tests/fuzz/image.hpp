@@ -25,6 +25,9 @@ class Image {
     // Damage as the input says: at most `most` words.
     void patch(Input& input, std::size_t most);
 
+    // Is a mutex, by its word, somebody's who lives? Clients wait for such a one for seconds; the service does not.
+    bool occupied() const noexcept;
+
     // The next mapping of a segment lies between pages that nobody may touch. False: it would lie elsewhere.
     bool fence();
 

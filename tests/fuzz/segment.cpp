@@ -152,6 +152,7 @@ void run(fuzz::Image& image, fuzz::Input& input) {
             if (!realm) return;
             for (; i < count && steps[i] < 64; ++i) serve(*realm, steps[i]);
         } else {
+            if (image.occupied()) return;
             std::optional<Client> client;
             call([&] { client.emplace(segment::Segment::open(image.file(), "fuzz")); });
             if (!client) return;
