@@ -1,6 +1,6 @@
 #include <muster/array.hpp>
 
-#include "containers/scalars.hpp"
+#include "containers/containers.hpp"
 #include "handles/object_state.hpp"
 
 namespace muster {
