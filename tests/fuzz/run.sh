@@ -7,6 +7,7 @@
 # New inputs of a run go to a directory below $TMPDIR that is removed; an input that fails is kept beside the build, and
 # its name printed. Exit code 77: no clang here, or one without libFuzzer.
 set -eu
+unset XDG_RUNTIME_DIR  # a compiler cache would put its files there, among the traces of tests
 what=$1
 [ "$what" = build ] || { seconds=$2; shift; }
 source=$2
