@@ -197,7 +197,10 @@ std::optional<ObjectEntry> Directory::entry(std::uint32_t id) const {
     const Ident ident = Ident::unpack(object.ident);
     if (ident.life != heap::Life::live || (object.flags & heap::flag_doomed) != 0) return {};
     ObjectEntry found{{id, ident.generation}, ident.kind, {}, count_holders(object)};
-    if ((object.flags & heap::flag_named) != 0) found.name = name_of(object);
+    if ((object.flags & heap::flag_named) != 0)
+        found.name = name_of(object);
+    else if (found.holders == 0)
+        return {};  // live, but not linked yet, or let go by the last: if its process died here, sweep()'s
     return found;
 }
 
