@@ -248,6 +248,7 @@ bool Directory::finish(std::uint32_t id, std::uint32_t before) {
         if (ident.life == heap::Life::live)
             Tx::publish(object.domain, object.ident, Ident{ident.generation, ident.kind, heap::Life::dead}.pack());
         for (std::uint32_t& word : object.wait_points) {
+            if (tx::mutant(tx::Mutant::missing_wake)) break;
             __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
             base::futex_wake(&word);
         }

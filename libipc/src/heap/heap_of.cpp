@@ -227,6 +227,7 @@ void Heap::reconcile() {
         if (extent.owner == id_ && !std::binary_search(known.begin(), known.end(), extent.offset))
             strays.push_back(extent.offset);
     });
+    if (tx::mutant(tx::Mutant::leaked_extent)) return;
     for (const std::uint64_t stray : strays) extents.give_back(stray, id_);
 }
 

@@ -185,6 +185,7 @@ void Realm::Impl::recover_domains(ReclaimReport& report) {
 
 // I9: the dead may have changed something and not told those who wait for it.
 void Realm::Impl::wake_everybody(ReclaimReport& report) {
+    if (tx::mutant(tx::Mutant::missing_wake)) return;
     for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
         ObjectRep& object = heap::object_at(segment, id);
         const heap::Ident ident = heap::Ident::unpack(object.ident);

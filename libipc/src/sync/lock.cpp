@@ -15,7 +15,7 @@ bool LockWord::release_dead(SlotId dead) noexcept {
     do {
         if (!dead || SlotId{now & holder_mask} != dead) return false;
     } while (!__atomic_compare_exchange_n(&rep_.word, &now, died, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-    base::futex_wake(&rep_.word);
+    if (!tx::mutant(tx::Mutant::missing_wake)) base::futex_wake(&rep_.word);
     return true;
 }
 

@@ -46,7 +46,7 @@ class LockWord {
         do {
             if ((now & holder_mask) == 0) return false;
         } while (!__atomic_compare_exchange_n(&rep_.word, &now, 0u, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-        if ((now & waiters) != 0) base::futex_wake(&rep_.word, 1);
+        if ((now & waiters) != 0 && !tx::mutant(tx::Mutant::missing_wake)) base::futex_wake(&rep_.word, 1);
         return true;
     }
     // The holder is dead: frees the lock if `dead` still holds it. Idempotent.

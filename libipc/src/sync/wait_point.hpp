@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "base/base.hpp"
+#include "tx/tx.hpp"
 
 namespace muster::sync {
 
@@ -35,7 +36,7 @@ class WaitPoint {
     // After the change is visible (its lock released).
     void notify(int count) noexcept {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if ((__atomic_load_n(&word_, __ATOMIC_RELAXED) & 1) == 0) return;
+        if ((__atomic_load_n(&word_, __ATOMIC_RELAXED) & 1) == 0 || tx::mutant(tx::Mutant::missing_wake)) return;
         std::uint32_t now = __atomic_add_fetch(&word_, 2u, __ATOMIC_SEQ_CST);
         if (base::futex_wake(&word_, count) == 0)
             __atomic_compare_exchange_n(&word_, &now, now & ~1u, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);

@@ -9,7 +9,19 @@
 namespace muster::tx {
 
 // Deliberately wrong variants: the crash tests prove that they see each of these. Built only into the test library.
-enum class Mutant { none, unlogged_word, count_before_entry, early_commit, consistent_before_rollback };
+// missing_fence does the stores in the order that the fences of begin_writing and publish_entry forbid: the changed
+// words first, then the odd number, then the count. Leaving fences out would let a compiler do that, or not: what it
+// makes of them is then a matter of its version.
+enum class Mutant {
+    none,
+    unlogged_word,
+    count_before_entry,
+    early_commit,
+    consistent_before_rollback,
+    missing_wake,   // nobody is woken, neither after a change nor after a death
+    leaked_extent,  // an extent with a tag and in no list is left to itself (I6)
+    missing_fence,
+};
 #ifdef MUSTER_MUTANTS
 extern Mutant active_mutant;
 inline bool mutant(Mutant which) noexcept { return active_mutant == which; }

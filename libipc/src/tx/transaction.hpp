@@ -34,11 +34,13 @@ class Tx {
     void set(Cell<T>& cell, std::type_identity_t<T> value) {
         save(&cell);
         cell.put(value);
+        if (mutant(Mutant::missing_fence)) cover_late();
     }
     // Into a live structure: `to` 8-byte aligned, its last word padded. Logs every word it covers.
     void write(void* to, const void* from, std::size_t size) {
         save_words(to, (size + 7) / 8);
         segment::copy_in(to, from, size);
+        if (mutant(Mutant::missing_fence)) cover_late();
     }
 
     template <typename T>
@@ -56,14 +58,14 @@ class Tx {
     // Logs the word that holds `field`, without changing it: for memory that is about to be reused.
     void save(const void* field) {
         const std::uint64_t offset = segment_.offset_of(field) & ~std::uint64_t{7};
-        if (count_ == 0) begin_writing(domain_.sequence);
+        if (count_ == 0 && !mutant(Mutant::missing_fence)) begin_writing(domain_.sequence);
         if (mutant(Mutant::unlogged_word) && count_ == 1) return;
         if (__builtin_expect(count_ >= capacity_, false)) log_full();  // I5
         LogEntry& entry = log_[count_];
         if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + 1);
         segment::store_word(&entry.offset, offset);
         segment::store_word(&entry.old, segment::load_word(segment_.base() + offset));
-        publish_entry(domain_.log_count, ++count_);
+        cover(count_ + 1);
         if (mutant(Mutant::early_commit) && count_ == 2) finish_writing(domain_.log_count, domain_.sequence);
     }
 
@@ -72,7 +74,7 @@ class Tx {
         const auto* word = static_cast<const std::uint64_t*>(field);
         if (mutant(Mutant::unlogged_word) && words != 0) ++word, --words;
         if (words == 0) return;
-        if (count_ == 0) begin_writing(domain_.sequence);
+        if (count_ == 0 && !mutant(Mutant::missing_fence)) begin_writing(domain_.sequence);
         if (__builtin_expect(words > capacity_ - count_, false)) log_full();  // I5
         const std::uint64_t offset = segment_.offset_of(word);
         LogEntry* const entries = log_ + count_;
@@ -81,7 +83,7 @@ class Tx {
             segment::store_word(&entries[i].offset, offset + 8 * i);
             segment::store_word(&entries[i].old, segment::load_word(word + i));
         }
-        publish_entry(domain_.log_count, count_ += words);
+        cover(count_ + words);
         if (mutant(Mutant::early_commit)) finish_writing(domain_.log_count, domain_.sequence);
     }
 
@@ -111,6 +113,15 @@ class Tx {
   private:
     // Sound structures never need more (each operation's header states its bound); damaged ones may.
     [[noreturn, gnu::cold]] static void log_full() { throw segment::Damage{"a change larger than its undo log"}; }
+
+    void cover(std::uint64_t count) noexcept {
+        count_ = count;
+        if (!mutant(Mutant::missing_fence)) publish_entry(domain_.log_count, count);
+    }
+    void cover_late() noexcept {  // of the mutant
+        begin_writing(domain_.sequence);
+        publish_entry(domain_.log_count, count_);
+    }
 
     const segment::Segment& segment_;
     DomainRep& domain_;
