@@ -12,6 +12,7 @@
 
 #include "containers/containers.hpp"
 #include "containers/queue.hpp"
+#include "crash/report.hpp"
 #include "support/child.hpp"
 #include "support/random.hpp"
 #include "support/soundness.hpp"
@@ -201,5 +202,6 @@ TEST_CASE("hundreds of workers killed at work leave everything whole") {
         deaths_inside += heap::object_at(*world.segment, ref.id).domain.recoveries;
     INFO(deaths_inside << " deaths of " << rounds * workers << " inside a mutation");
     CHECK(deaths_inside > 10);
+    test::tell_report("load", {"kills\tworkers\t" + std::to_string(rounds * workers)});
     WARN(rounds * workers << " workers killed, " << deaths_inside << " of them inside a mutation");
 }

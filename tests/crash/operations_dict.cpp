@@ -69,6 +69,7 @@ std::vector<Operation> dict_operations() {
         },
         [](const Segment& s) { set(s, "new", letters(1500, 'n')); });
     add("dict: set, a large value", three, [](const Segment& s) { set(s, "new", letters(33'000, 'L')); });
+    all.back().long_way = true;
     add("dict: set, over a value in place", three, [](const Segment& s) { set(s, "k1", "w1"); });
     add("dict: set, over a shorter value in place", three, [](const Segment& s) { set(s, "k1", "much longer"); });
     add("dict: set, over a value at the limit of in place",
@@ -116,6 +117,36 @@ std::vector<Operation> dict_operations() {
             erase(s, "gone");
         },
         [](const Segment& s) { table(s).clear(); });
+    add("dict: set, an empty value", three, [](const Segment& s) { set(s, "new", ""); });
+    add("dict: set, a long key", three, [](const Segment& s) { set(s, letters(300, 'k'), "v"); });
+    add("dict: set, a key written otherwise first", three,
+        [](const Segment& s) { table(s).set(bytes("new"), bytes("NEW"), bytes("v")); });
+    add("dict: set, the index is built anew without tombstones",
+        [](const Segment& s) {
+            fill(s, 12);
+            for (int i = 0; i < 8; ++i) erase(s, "k" + std::to_string(i));
+        },
+        [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: set, the first after the last was removed",
+        [](const Segment& s) {
+            fill(s, 1);
+            erase(s, "k0");
+        },
+        [](const Segment& s) { set(s, "k", "v"); });
+    add("dict: set, large over large",
+        [](const Segment& s) {
+            three(s);
+            set(s, "k1", letters(33'000, 'L'));
+        },
+        [](const Segment& s) { set(s, "k1", letters(34'000, 'M')); });
+    all.back().long_way = true;
+    add("dict: set, the index grows into an extent of its own", [](const Segment& s) { fill(s, 3072); },
+        [](const Segment& s) { set(s, "new", "value"); });
+    all.back().long_way = true;
+    add("dict: remove, the last", three, [](const Segment& s) { erase(s, "k2"); });
+    add("dict: remove_last, the only one", [](const Segment& s) { fill(s, 1); },
+        [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) {}); });
+    add("dict: clear, the only one", [](const Segment& s) { fill(s, 1); }, [](const Segment& s) { table(s).clear(); });
     return all;
 }
 

@@ -1,5 +1,10 @@
+#include <csignal>
+#include <map>
+#include <stdexcept>
+
 #include "containers/directory.hpp"
 #include "crash/operations.hpp"
+#include "support/child.hpp"
 
 namespace muster::test {
 namespace {
@@ -9,14 +14,34 @@ using heap::Kind;
 using segment::Segment;
 
 std::string objects(const Segment& segment) {
-    std::string text = std::to_string(Directory(segment).live()) + ":";
-    for (const containers::ObjectEntry& entry : Directory(segment).list())
+    const std::vector<containers::ObjectEntry> entries = Directory(segment).list();
+    std::string text;
+    for (const containers::ObjectEntry& entry : entries)
         text += " " + std::to_string(static_cast<int>(entry.kind)) + "/" + entry.name + "/" + std::to_string(entry.holders);
-    return text;
+    return std::to_string(entries.size()) + ":" + text;
 }
 
 void make(const Segment& segment, const char* name, Kind kind = Kind::dict) {
     Directory(segment).open_or_create(name, kind, {});
+}
+
+// Three names that one bucket has in this segment, and in copies of it; looked for once.
+const std::vector<std::string>& of_one_bucket(const Segment& segment) {
+    static std::map<std::uint64_t, std::vector<std::string>> known;
+    std::vector<std::string>& names = known[segment.hash_seed()];
+    const auto bucket = [&](const std::string& name) {
+        const std::uint64_t hash = segment::hash_bytes(name.data(), name.size(), segment.hash_seed());
+        return hash & (segment.regions().object_capacity - 1);
+    };
+    for (int i = 0; names.size() < 3; ++i)
+        if (std::string name = "name " + std::to_string(i); names.empty() || bucket(name) == bucket(names[0]))
+            names.push_back(name);
+    return names;
+}
+std::function<void(const Segment&)> one_bucket(std::size_t count) {
+    return [count](const Segment& segment) {
+        for (std::size_t i = 0; i < count; ++i) make(segment, of_one_bucket(segment)[i].c_str(), Kind::lock);
+    };
 }
 
 void fill(const Segment& segment) {
@@ -54,6 +79,56 @@ std::vector<Operation> directory_operations() {
                        Directory(s).hold({3, 1}, 900u);
                    },
                    [](const Segment& s) { Directory(s).release_all(3u); }, objects, true, true});
+    const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, objects}); };
+    add("directory: open_or_create, a longest name", fill,
+        [](const Segment& s) { make(s, std::string(heap::max_name, 'n').c_str()); });
+    add("directory: open_or_create, in a bucket that others share", one_bucket(2),
+        [](const Segment& s) { make(s, of_one_bucket(s)[2].c_str(), Kind::lock); });
+    add("directory: open_or_create, where entries get memory", [](const Segment& s) {
+        for (int i = 0; i < 64; ++i) make(s, ("lock " + std::to_string(i)).c_str(), Kind::lock);
+    }, [](const Segment& s) { make(s, "one more"); });
+    add("directory: erase, the only one", [](const Segment& s) { make(s, "first"); },
+        [](const Segment& s) { Directory(s).erase("first"); });
+    for (const std::size_t i : {0u, 1u, 2u}) {
+        static constexpr const char* names[]{"directory: erase, the last of a bucket",
+                                             "directory: erase, in the middle of a bucket",
+                                             "directory: erase, the first of a bucket"};
+        add(names[i], one_bucket(3), [i](const Segment& s) { Directory(s).erase(of_one_bucket(s)[i]); });
+    }
+    add("directory: create, the first", [](const Segment&) {},
+        [](const Segment& s) { Directory(s).create(Kind::queue, 0u); });
+    add("directory: create, a lock", fill, [](const Segment& s) { Directory(s).create(Kind::lock, 5u); });
+    add("directory: erase, an object with much memory",
+        [](const Segment& s) {
+            fill(s);
+            heap::ObjectLock lock(s, {1, 1});
+            heap::Heap heap = lock.heap();
+            for (int i = 0; i < 3; ++i) heap.grow(40'000);
+        },
+        [](const Segment& s) { Directory(s).erase("first"); });
+    // Erased while somebody was inside, who then died: it waits to be taken apart.
+    all.push_back({"directory: finish_erased",
+                   [](const Segment& s) {
+                       fill(s);
+                       Shared<bool> inside;
+                       Child other([&] {
+                           const heap::ObjectLock lock(s, {1, 1});
+                           *inside = true;
+                           for (;;) ::pause();
+                           return 0;
+                       });
+                       if (!eventually([&] { return *inside; })) throw std::runtime_error("nobody is inside");
+                       Directory(s).erase("first");
+                       other.kill(SIGKILL);
+                       other.join();
+                   },
+                   [](const Segment& s) { Directory(s).finish_erased(); },
+                   [](const Segment& s) {
+                       return objects(s) + ", " + std::to_string(heap::Extents(s).used_bytes()) + " bytes";
+                   }});
+    all.back().right_too = [](const std::string& state, const std::string& after) {
+        return state.starts_with(after.substr(0, after.find(',')));  // with fewer of its extents, or none
+    };
     return all;
 }
 

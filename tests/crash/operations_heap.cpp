@@ -156,6 +156,39 @@ std::vector<Operation> heap_operations() {
                        allocate(s, 2, large);
                    },
                    reset, blocks});
+    all.push_back({"heap: reset, every free list in use",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       for (unsigned i = 0; i < heap::class_count; ++i) {
+                           allocate(s, i % 8, heap::class_size(i));
+                           free(s, i % 8, heap::class_size(i));
+                       }
+                       allocate(s, 0, small);
+                   },
+                   reset, bytes});
+    all.push_back({"heap: allocate, the largest of the classes", make_subject,
+                   [](const Segment& s) { allocate(s, 0, heap::largest_class); }, blocks});
+    all.push_back({"heap: allocate, the smallest above the classes", make_subject,
+                   [](const Segment& s) { allocate(s, 0, heap::largest_class + 1); }, blocks});
+    all.push_back({"heap: free, the last of a class",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       allocate(s, 0, 16);
+                   },
+                   [](const Segment& s) { free(s, 0, 16); }, blocks_and_room});
+    all.push_back({"heap: trim, several",
+                   [](const Segment& s) {
+                       make_subject(s);
+                       for (std::size_t i = 0; i < 3; ++i) allocate(s, i, large);
+                       for (std::size_t i = 0; i < 3; ++i) free(s, i, large);
+                   },
+                   [](const Segment& s) {
+                       ObjectLock lock(s, subject);
+                       lock.heap().trim();
+                   },
+                   bytes});
+    all.back().in_steps = true;  // one extent after the other
+    for (Operation& operation : all) operation.real_containers = false;
     return all;
 }
 
@@ -186,6 +219,29 @@ std::vector<Operation> extent_operations() {
                        heap::Extents(s).give_back(last, owner);
                    },
                    extents, false});
+    const auto one = [](std::uint64_t pages) {
+        return [pages](const Segment& s) { heap::Extents(s).acquire(pages * 4096, owner); };
+    };
+    const auto row = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, extents, false}); };
+    row("extents: acquire, one page of the largest block", [](const Segment&) {}, one(1));
+    row("extents: acquire, a block as it is", one(1), one(1));
+    row("extents: acquire, of an odd size", [](const Segment& s) { make_subject(s); }, one(21));
+    const auto give_back = [](std::size_t which) {  // of the owner's extents, by address
+        return [which](const Segment& s) {
+            std::vector<std::uint64_t> owned;
+            heap::Extents(s).for_each([&](const heap::Extent& extent) {
+                if (extent.owner == owner) owned.push_back(extent.offset);
+            });
+            heap::Extents(s).give_back(owned.at(which), owner);
+        };
+    };
+    row("extents: give_back, the only one", one(1), give_back(0));
+    row("extents: give_back, between two others",
+        [=](const Segment& s) {
+            for (int i = 0; i < 3; ++i) one(1)(s);
+        },
+        give_back(1));
+    row("extents: give_back, of an odd size", one(21), give_back(0));
     return all;
 }
 

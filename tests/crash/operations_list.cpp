@@ -1,6 +1,9 @@
+#include <stdexcept>
+
 #include "containers/containers.hpp"
 #include "containers/sequence.hpp"
 #include "crash/operations.hpp"
+#include "support/trace.hpp"
 
 namespace muster::test {
 namespace {
@@ -109,6 +112,7 @@ std::vector<Operation> list_operations() {
     add("list: extend, over several leaves", of(7), [](Sequence& list, ObjectLock& lock) {
         list.extend(lock, strings(2 * leaf, "a value with a block "));
     });
+    all.back().store_to_store = true;
     add("list: splice, items removed", of(20), [](Sequence& list, ObjectLock& lock) { list.splice(lock, 5, 15, {}); });
     add("list: splice, items replaced", of(20),
         [](Sequence& list, ObjectLock& lock) { list.splice(lock, 5, 8, strings(6, "another value ")); });
@@ -122,6 +126,78 @@ std::vector<Operation> list_operations() {
         [](Sequence& list, ObjectLock& lock) { list.replace_all(lock, strings(4, "a replacement ")); });
     add("list: clear", of(9), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
     add("list: clear, several leaves", of(2 * leaf), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
+    add("list: insert, behind the last", of(7), insert(7, "behind"));
+    add("list: insert, the first", make, insert(0, "one"));
+    add("list: set, in the block that it has", of(7), set(3, "a value with a bloc3"));
+    add("list: erase, the first", of(7), erase(0));
+    add("list: erase, the last", of(7), erase(6));
+    add("list: pop, the only one", of(1), [](Sequence& list, ObjectLock& lock) {
+        containers::Buffer out;
+        list.pop(lock, 0, out);
+    });
+    add("list: extend, an empty one", make, [](Sequence& list, ObjectLock& lock) { list.extend(lock, strings(3, "more ")); });
+    add("list: splice, items added", of(20),
+        [](Sequence& list, ObjectLock& lock) { list.splice(lock, 5, 5, strings(3, "another value ")); });
+    add("list: splice, all items replaced", of(5),
+        [](Sequence& list, ObjectLock& lock) { list.splice(lock, 0, 5, strings(2, "another value ")); });
+    add("list: replace_all, an empty one", make,
+        [](Sequence& list, ObjectLock& lock) { list.replace_all(lock, strings(2, "a replacement ")); });
+    add("list: clear, the only one", of(1), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
+    // An author died between two steps of a long change: whoever changes the list next drops what is left of it.
+    add("list: push_back, after a death inside a splice",
+        [](const Segment& s) {
+            of(20)(s);
+            const auto splice =
+                change([](Sequence& list, ObjectLock& lock) { list.splice(lock, 3, 9, strings(9, "lost ")); });
+            std::size_t image = 0;
+            do {
+                if (!die_at_image(s, [&] { splice(s); }, image += 20)) throw std::runtime_error("nothing is left to drop");
+                const ObjectLock held(s, subject);
+            } while (heap::root_of<containers::SequenceRep>(heap::object_at(s, subject.id)).surplus == 0);
+        },
+        push("one"));
+
+    const std::string large(33'000, 'L');  // an extent of its own
+    const auto with_large = [=](const Segment& s) {
+        of(7)(s);
+        change(push(large))(s);
+    };
+    const auto long_way = [&](const char* name, auto setup, auto fn) {
+        add(name, setup, fn);
+        all.back().long_way = true;
+    };
+    long_way("list: push_back, a large value", of(7), push(large));
+    long_way("list: set, large for short", of(7), set(1, large));
+    add("list: set, short for large", with_large, set(7, "short"));
+    add("list: erase, a large value", with_large, erase(7));
+    add("list: pop, a large value", with_large, [](Sequence& list, ObjectLock& lock) {
+        containers::Buffer out;
+        list.pop(lock, 7, out);
+    });
+    add("list: clear, with a large value", with_large, [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
+    // Trees of one level more or less.
+    constexpr int one_level = leaf * static_cast<int>(containers::node_capacity);
+    long_way("list: push_back, a third level", of(one_level), push("one more"));
+    long_way("list: insert, a full inner node is split", of(one_level), insert(leaf + 20, "middle"));
+    long_way("list: pop, a level less",
+             [](const Segment& s) {
+                 of(one_level + 1)(s);
+             },
+             [](Sequence& list, ObjectLock& lock) {
+                 containers::Buffer out;
+                 list.pop(lock, one_level, out);
+             });
+    // As many words as the log takes, for the blocks are ones that were used before.
+    long_way("list: extend, steps as long as the log allows",
+             [](const Segment& s) {
+                 of(1)(s);
+                 change([](Sequence& list, ObjectLock& lock) {
+                     list.extend(lock, strings(200, "a value with a block "));
+                     while (list.size() > 1) list.erase(lock, 1);
+                 })(s);
+             },
+             [](Sequence& list, ObjectLock& lock) { list.extend(lock, strings(150, "a value with a block ")); });
+    all.back().log_entries = heap::object_log_capacity - 80;
     return all;
 }
 

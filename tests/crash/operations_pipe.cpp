@@ -52,6 +52,7 @@ std::function<void(const Segment&)> sent(int count, std::size_t size) {
 }
 
 std::string all_of_it(const Segment& segment) {
+    { const heap::ObjectLock whole(segment, subject); }  // what follows reads some of it without any care
     const auto& root = heap::root_of<containers::PipeRep>(heap::object_at(segment, subject.id));
     std::string text = std::to_string(pipe(segment).size()) + " messages, " + std::to_string(root.to[1].gets) + " taken, flags " +
                        std::to_string(root.flags & 15);

@@ -124,6 +124,7 @@ std::vector<Operation> queue_operations() {
         },
         [](const Segment& s) { put_many(s, 300, 8); });
     all.back().right_too = begins;
+    all.back().store_to_store = true;
     add("queue: get_many, some of them", of(6), [](const Segment& s) { get_many(s, 4); });
     add("queue: get_many, all of them", of(6), [](const Segment& s) { get_many(s, 10); });
     add("queue: get_many, several chunks", of(12, 300), [](const Segment& s) { get_many(s, 9); });
@@ -132,7 +133,31 @@ std::vector<Operation> queue_operations() {
     add("queue: task_done, the last", of(1), [](const Segment& s) { queue(s).task_done(); });
     add("queue: clear", of(3), [](const Segment& s) { queue(s).clear(); });
     add("queue: clear, several chunks", of(20, 900), [](const Segment& s) { queue(s).clear(); });
+    add("queue: clear, the only one", of(1), [](const Segment& s) { queue(s).clear(); });
     add("queue: close", of(1), [](const Segment& s) { queue(s).close(); });
+    add("queue: close, an empty one", make, [](const Segment& s) { queue(s).close(); });
+    add("queue: try_put, the last that there is room for", of(99), [](const Segment& s) { put(s, "zzz"); });
+    add("queue: try_get, the first of as many as there is room for", of(100), get);
+    add("queue: try_get, the last of a closed one",
+        [](const Segment& s) {
+            of(1)(s);
+            queue(s).close();
+        },
+        get);
+    add("queue: get_many, the only one", of(1), [](const Segment& s) { get_many(s, 1); });
+    add("queue: put_many, one to an empty one", make, [](const Segment& s) { put_many(s, 1, 30); });
+    // Items with extents of their own: as many as are freed at once, and more.
+    constexpr std::size_t large = heap::largest_class + 8;
+    const auto long_way = [&](const char* name, auto setup, auto run) {
+        add(name, setup, run);
+        all.back().long_way = true;
+    };
+    long_way("queue: try_put, a large item", of(3), [](const Segment& s) { put(s, std::string(large, 'z')); });
+    long_way("queue: try_get, a large item", of(2, large), get);
+    long_way("queue: get_many, as many large items as the log takes", of(26, large),
+             [](const Segment& s) { get_many(s, 22); });
+    all.back().log_entries = 150;
+    long_way("queue: clear, large items", of(3, large), [](const Segment& s) { queue(s).clear(); });
     return all;
 }
 

@@ -97,12 +97,15 @@ CrashReport for_each_kill(const segment::Segment& segment, const Run& operation,
                           const CrashOptions& options) {
     const Snapshot before(segment);
     CrashReport report;
+    if (options.before_each) options.before_each();
     const Trace trace = trace_stores(segment, operation);
     before.write_to(segment);
     report.images = trace.images.size();
     if (!trace.error.empty()) report.failures.push_back(trace.error);
     spread(report.images, options.at_most, [&](std::size_t index) {
         ++report.checked;
+        before.release_rest(segment);
+        if (options.before_each) options.before_each();
         add(report, index,
             die_at_image(segment, operation, index) ? judge(check, segment, index) : "the child was not killed");
         before.write_to(segment);

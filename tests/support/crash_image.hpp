@@ -20,6 +20,7 @@ using Check = std::function<std::string(const segment::Segment& image, std::size
 struct CrashOptions {
     bool every_instruction = true;  // else from store to store: see trace.hpp
     std::size_t at_most = 4000;     // images checked, evenly spread, the last one always
+    std::function<void()> before_each = {};  // of for_each_kill: before a child is born, one to be looked at, then those to be killed
 };
 
 struct CrashReport {

@@ -62,9 +62,30 @@ void Snapshot::for_each_page(const segment::Segment& segment, Fn&& fn) const {
 }
 
 void Snapshot::write_to(const segment::Segment& segment) const {
-    for_each_page(segment, [](std::byte* there, const std::byte* here) {
-        if (std::memcmp(there, here, page_size) != 0) std::memcpy(there, here, page_size);
-    });
+    for (const auto& [index, page] : pages_) {
+        std::byte* const there = segment.base() + index * page_size;
+        if (std::memcmp(there, page->data(), page_size) != 0) std::memcpy(there, page->data(), page_size);
+    }
+    std::uint64_t begin = 0, end = 0;  // a run of pages that shall have no memory
+    for (const std::uint64_t index : present_pages(segment)) {
+        if (pages_.contains(index)) continue;
+        if (index != end) {
+            if (end != begin) segment.release(begin * page_size, (end - begin) * page_size);
+            begin = index;
+        }
+        end = index + 1;
+    }
+    if (end != begin) segment.release(begin * page_size, (end - begin) * page_size);
+}
+
+void Snapshot::release_rest(const segment::Segment& segment) const {
+    std::uint64_t at = segment.regions().data / page_size;
+    const auto release_up_to = [&](std::uint64_t index) {
+        if (index > at) segment.release(at * page_size, (index - at) * page_size);
+        at = index + 1;
+    };
+    for (auto page = pages_.lower_bound(at); page != pages_.end(); ++page) release_up_to(page->first);
+    release_up_to(segment.capacity() / page_size);
 }
 
 std::optional<std::uint64_t> Snapshot::first_difference(const segment::Segment& segment) const {

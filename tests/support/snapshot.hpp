@@ -32,8 +32,10 @@ class Snapshot {
   public:
     explicit Snapshot(const segment::Segment& segment);
     void apply(const Change& change);
-    // Makes the segment, of the same capacity, hold these bytes.
+    // Makes the segment, of the same capacity, hold these bytes, and no memory in other pages.
     void write_to(const segment::Segment& segment) const;
+    // Where extents are, gives the kernel back also what is only reserved there.
+    void release_rest(const segment::Segment& segment) const;
     // Where the segment differs first, if anywhere.
     std::optional<std::uint64_t> first_difference(const segment::Segment& segment) const;
     // nullptr: all zero.

@@ -5,7 +5,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <fstream>
 #include <new>
 
 #include "support/trace.hpp"
@@ -46,13 +49,31 @@ class SharedRecord {
 
 // A page that the present store may change.
 struct OpenPage {
+    std::byte* mapping;  // through which
     std::uint64_t index;
     std::byte before[page_size];
 };
 
+// Where this process has mapped the segment's file: more than once when a realm of the service's side is at work.
+std::vector<std::byte*> mappings_of(const segment::Segment& segment) {
+    std::vector<std::byte*> found{segment.base()};
+    struct stat status {};
+    if (::fstat(segment.memfd(), &status) != 0) base::throw_errno(errno, "trace", "segment", "fstat");
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("memfd:") == std::string::npos) continue;
+        unsigned long begin = 0, inode = 0, offset = 0;
+        if (std::sscanf(line.c_str(), "%lx-%*x %*s %lx %*s %lu", &begin, &offset, &inode) != 3) continue;
+        auto* const at = reinterpret_cast<std::byte*>(begin);  // NOLINT: an address is what the line says
+        if (inode == status.st_ino && offset == 0 && at != segment.base()) found.push_back(at);
+    }
+    return found;
+}
+
 // Of the child: what its signal handlers work on.
 struct Watch {
     const segment::Segment* segment;
+    std::vector<std::byte*> mappings;
     Record* record;
     std::size_t die_at;
     std::vector<std::uint8_t> present, still;  // by page: has memory
@@ -63,8 +84,11 @@ struct Watch {
 };
 Watch* watch;
 
-void protect(std::uint64_t page, int how) noexcept {
-    if (::mprotect(watch->segment->base() + page * page_size, page_size, how) != 0) ::_exit(99);
+void protect(const OpenPage& page, int how) noexcept {
+    if (::mprotect(page.mapping + page.index * page_size, page_size, how) != 0) ::_exit(99);
+}
+void protect_all(int how) noexcept {
+    for (std::byte* const base : watch->mappings) ::mprotect(base, watch->segment->capacity(), how);
 }
 
 void note(std::uint64_t offset, std::uint64_t word, bool hole) noexcept {
@@ -77,7 +101,7 @@ void end_image() noexcept {
     note(image_ends, 0, false);
     if (watch->record->images++ != watch->die_at) return;
     // The kernel marks the mutexes of the dead through their mapping.
-    ::mprotect(watch->segment->base(), watch->segment->capacity(), PROT_READ | PROT_WRITE);
+    protect_all(PROT_READ | PROT_WRITE);
     ::kill(::getpid(), SIGKILL);
 }
 
@@ -128,7 +152,12 @@ greg_t& reg(void* context, int index) noexcept { return static_cast<ucontext_t*>
 // A store into the segment, about to happen: let it, and come back right after it.
 void on_fault(int, siginfo_t* info, void* context) noexcept {
     const int error = errno;
-    const auto offset = watch->segment->offset_of(info->si_addr);
+    std::uint64_t offset = watch->segment->capacity();
+    std::byte* mapping = nullptr;
+    for (std::byte* const base : watch->mappings) {
+        const auto distance = static_cast<std::uint64_t>(static_cast<std::byte*>(info->si_addr) - base);
+        if (distance < offset) offset = distance, mapping = base;
+    }
     const bool store = (reg(context, REG_ERR) & 2) != 0;
     const std::uint64_t page = offset / page_size;
     bool open_already = false;
@@ -140,15 +169,16 @@ void on_fault(int, siginfo_t* info, void* context) noexcept {
     if (watch->opened == 0) note_holes();
     if (watch->opened == 2) {  // only a string instruction goes on like this
         note_all_changes();
-        protect(watch->open[0].index, PROT_READ);
+        protect(watch->open[0], PROT_READ);
         watch->open[0] = watch->open[1];
         watch->opened = 1;
     }
     OpenPage& fresh = watch->open[watch->opened++];
+    fresh.mapping = mapping;
     fresh.index = page;
     std::memcpy(fresh.before, watch->segment->base() + page * page_size, page_size);
     watch->present[page] = 1;
-    protect(page, PROT_READ | PROT_WRITE);
+    protect(fresh, PROT_READ | PROT_WRITE);
     watch->store = static_cast<std::uint64_t>(reg(context, REG_RIP));
     reg(context, REG_EFL) |= trap_flag;
     errno = error;
@@ -159,7 +189,7 @@ void on_trap(int, siginfo_t*, void* context) noexcept {
     const bool repeats = static_cast<std::uint64_t>(reg(context, REG_RIP)) == watch->store;
     if (!repeats || ++watch->iterations % string_stride == 0) note_all_changes();
     if (!repeats) {
-        for (int i = 0; i < watch->opened; ++i) protect(watch->open[i].index, PROT_READ);
+        for (int i = 0; i < watch->opened; ++i) protect(watch->open[i], PROT_READ);
         watch->opened = 0;
         watch->iterations = 0;
         reg(context, REG_EFL) &= ~static_cast<greg_t>(trap_flag);
@@ -182,6 +212,7 @@ struct Ended {
 Ended run_watched(const segment::Segment& segment, const Run& operation, Record& record, std::size_t die_at) {
     Watch mine{};
     mine.segment = &segment;
+    mine.mappings = mappings_of(segment);
     mine.record = &record;
     mine.die_at = die_at;
     mine.present.resize(segment.capacity() / page_size);
@@ -198,7 +229,7 @@ Ended run_watched(const segment::Segment& segment, const Run& operation, Record&
         ::sigaltstack(&alternative, nullptr);
         handle(SIGSEGV, on_fault);
         handle(SIGTRAP, on_trap);
-        ::mprotect(segment.base(), segment.capacity(), PROT_READ);
+        protect_all(PROT_READ);
         run_and_exit(operation, record.verdict, note_holes);
     }
     int status = 0;
