@@ -24,7 +24,7 @@ void is(const char* what, std::size_t actual, std::size_t frozen) {
 #define FIELD(type, member, offset) is(#type "." #member, offsetof(type, member), offset)
 
 TEST_CASE("the layout version is the one these offsets belong to") {
-    CHECK(segment::layout_version == 2);
+    CHECK(segment::layout_version == 3);
     CHECK(segment::page_size == 4096);
     CHECK(std::string(segment::magic.begin(), segment::magic.end()) == "MUSTERSG");
 }
@@ -134,6 +134,11 @@ TEST_CASE("an object's entry keeps its layout") {
     CHECK(static_cast<int>(heap::Kind::list) == 2);
     CHECK(static_cast<int>(heap::Kind::queue) == 3);
     CHECK(static_cast<int>(heap::Kind::lock) == 4);
+    CHECK(static_cast<int>(heap::Kind::rlock) == 5);
+    CHECK(static_cast<int>(heap::Kind::semaphore) == 6);
+    CHECK(static_cast<int>(heap::Kind::condition) == 7);
+    CHECK(static_cast<int>(heap::Kind::event) == 8);
+    CHECK(static_cast<int>(heap::Kind::barrier) == 9);
     CHECK(static_cast<int>(heap::Kind::pipe) == 30);
     CHECK(static_cast<int>(heap::Life::dead) == 2);
     CHECK(heap::flag_named == 1);

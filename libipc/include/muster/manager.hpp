@@ -32,7 +32,13 @@
 namespace muster {
 
 namespace detail {
-enum class ObjectKind : unsigned char { dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22, value = 23, array = 24, pipe = 30 };
+// As heap::Kind, whose numbers are stored.
+enum class ObjectKind : unsigned char {
+    dict = 1, list = 2, queue = 3, lock = 4,
+    rlock = 5, semaphore = 6, condition = 7, event = 8, barrier = 9,
+    set = 20, name_space = 21, counter = 22, value = 23, array = 24,
+    pipe = 30,
+};
 template <typename Handle>
 struct KindOf;
 template <typename K, typename V>

@@ -10,6 +10,11 @@ std::string_view kind_text(heap::Kind kind) noexcept {
         case heap::Kind::list: return "list";
         case heap::Kind::queue: return "queue";
         case heap::Kind::lock: return "lock";
+        case heap::Kind::rlock: return "rlock";
+        case heap::Kind::semaphore: return "semaphore";
+        case heap::Kind::condition: return "condition";
+        case heap::Kind::event: return "event";
+        case heap::Kind::barrier: return "barrier";
         case heap::Kind::set: return "set";
         case heap::Kind::name_space: return "namespace";
         case heap::Kind::counter: return "counter";

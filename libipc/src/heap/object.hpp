@@ -17,7 +17,13 @@ using tx::Cell;
 using tx::Tx;
 
 // Stored; never renumbered.
-enum class Kind : std::uint8_t { none = 0, dict = 1, list = 2, queue = 3, lock = 4, set = 20, name_space = 21, counter = 22, value = 23, array = 24, pipe = 30 };
+enum class Kind : std::uint8_t {
+    none = 0,
+    dict = 1, list = 2, queue = 3, lock = 4,
+    rlock = 5, semaphore = 6, condition = 7, event = 8, barrier = 9,
+    set = 20, name_space = 21, counter = 22, value = 23, array = 24,
+    pipe = 30,
+};
 // A table (containers/table.hpp) is what it is made of.
 constexpr bool is_table(Kind kind) noexcept {
     return kind == Kind::dict || kind == Kind::set || kind == Kind::name_space || kind == Kind::counter;

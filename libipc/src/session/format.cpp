@@ -19,6 +19,11 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::list: return "list";
         case Kind::queue: return "queue";
         case Kind::lock: return "lock";
+        case Kind::rlock: return "rlock";
+        case Kind::semaphore: return "semaphore";
+        case Kind::condition: return "condition";
+        case Kind::event: return "event";
+        case Kind::barrier: return "barrier";
         case Kind::set: return "set";
         case Kind::name_space: return "namespace";
         case Kind::counter: return "counter";
