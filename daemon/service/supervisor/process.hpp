@@ -5,8 +5,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,7 +67,6 @@ struct Process {
 
     std::uint64_t start_time = 0;   // forked: clock ticks since boot, tells a reused pid apart
     base::UniqueFd pidfd;           // forked: until it has ended
-    std::deque<std::function<void(int)>> signal_answers;  // spawned: one for each Signal sent to the keeper
 
     bool ended() const noexcept { return is_final(state); }
     bool settled() const noexcept { return ended() && !stopping; }  // and nothing of its tree is left

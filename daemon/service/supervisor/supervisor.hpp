@@ -108,12 +108,14 @@ class Supervisor {
 
   private:
     struct Start;  // one launch of several processes, all or none
+    using SignalAnswer = std::function<void(int error)>;
 
     void apply(Process& process, Event event);
     void changed(const Process& process);
     void keep_note(const Process& process);
     void begin_stop(const ProcessPtr& process, double grace);
     void send_to_tree(const ProcessPtr& process, int signal);
+    void ask_to_signal(std::uint64_t id, int signal, bool tree, SignalAnswer answer);
     void kill_if_due(const ProcessPtr& process, const Instant& now);
     void look_for_remains(const ProcessPtr& process, Clock::time_point when);
     void remains(const ProcessPtr& process, bool some);
@@ -133,6 +135,9 @@ class Supervisor {
     Table table_;
     std::deque<std::uint64_t> ended_;  // settled ones, the oldest first: the history
     std::map<std::uint64_t, std::shared_ptr<Start>> starts_;  // by the id of each process of them
+    // One for each Signal that the keeper has not answered, by the process' id and in order. Not a part of the process:
+    // an answer holds processes, and it is due when the process is forgotten already.
+    std::map<std::uint64_t, std::deque<SignalAnswer>> signals_;
     std::map<Token, std::pair<uid_t, Watcher>> watchers_;
     Waits waits_;
     std::uint64_t next_id_ = 1;

@@ -41,8 +41,7 @@ void Supervisor::signal(const Requester& who, const std::string& selection, int 
         if (process->kind == Kind::forked) {
             one_done(signal_forked(*process, number, false, who.uid));
         } else {
-            process->signal_answers.push_back(one_done);
-            outside_.send(link::Signal{process->id, number, false});
+            ask_to_signal(process->id, number, false, one_done);
         }
     }
 }
@@ -90,6 +89,23 @@ void Supervisor::begin_stop(const ProcessPtr& process, double grace) {
     kill_if_due(process, now);
 }
 
+// Answers are matched to Signals by their order, so one that could not be sent must not be waited for.
+void Supervisor::ask_to_signal(std::uint64_t id, int number, bool tree, SignalAnswer answer) {
+    auto& answers = signals_[id];
+    try {
+        answers.push_back(std::move(answer));
+        try {
+            outside_.send(link::Signal{id, number, tree});
+        } catch (...) {
+            answers.pop_back();
+            throw;
+        }
+    } catch (...) {
+        if (answers.empty()) signals_.erase(id);
+        throw;
+    }
+}
+
 void Supervisor::send_to_tree(const ProcessPtr& process, int number) {
     if (process->pid == 0) return;  // not started yet: started() sends it
     if (process->kind == Kind::forked) {
@@ -98,12 +114,9 @@ void Supervisor::send_to_tree(const ProcessPtr& process, int number) {
             spdlog::warn("process '{}' #{}: signal {}: {}", process->name, process->id, number, base::errno_text(error));
         return;
     }
-    process->signal_answers.emplace_back([](int) {});
-    outside_.send(link::Signal{process->id, number, true});
-    if (number == process->stop_signal && number != SIGCONT && number != SIGKILL) {
-        process->signal_answers.emplace_back([](int) {});  // a stopped process would not see it
-        outside_.send(link::Signal{process->id, SIGCONT, true});
-    }
+    ask_to_signal(process->id, number, true, [](int) {});
+    if (number == process->stop_signal && number != SIGCONT && number != SIGKILL)
+        ask_to_signal(process->id, SIGCONT, true, [](int) {});  // a stopped process would not see it
 }
 
 void Supervisor::kill_if_due(const ProcessPtr& process, const Instant& now) {
@@ -122,10 +135,9 @@ void Supervisor::look_for_remains(const ProcessPtr& process, Clock::time_point w
         return;
     }
     process->stopping->look_again.reset();
-    process->signal_answers.emplace_back([this, weak = std::weak_ptr(process)](int error) {
+    ask_to_signal(process->id, 0, true, [this, weak = std::weak_ptr(process)](int error) {
         if (const ProcessPtr held = weak.lock()) remains(held, error != ESRCH);
     });
-    outside_.send(link::Signal{process->id, 0, true});
 }
 
 void Supervisor::remains(const ProcessPtr& process, bool some) {
@@ -142,10 +154,11 @@ void Supervisor::remains(const ProcessPtr& process, bool some) {
 }
 
 void Supervisor::signal_done(const link::SignalDone& message) {
-    const ProcessPtr process = find(message.id);
-    if (!process || process->signal_answers.empty()) return;
-    const auto answer = std::move(process->signal_answers.front());
-    process->signal_answers.pop_front();
+    const auto found = signals_.find(message.id);
+    if (found == signals_.end()) return;
+    const auto answer = std::move(found->second.front());
+    found->second.pop_front();
+    if (found->second.empty()) signals_.erase(found);
     answer(message.error);
 }
 
