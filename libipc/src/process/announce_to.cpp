@@ -21,7 +21,10 @@ class Lines final : public Announcer {
 
     void started(pid_t pid, const std::string& name) noexcept override {
         const std::scoped_lock hold(mutex_);
-        if (!alive_.try_emplace(pid, name).second) return;
+        try {
+            if (!alive_.try_emplace(pid, name).second) return;
+        } catch (...) {  // no memory: lines that are added later will not know this one
+        }
         for (DaemonLine& line : lines_) line.started(pid, name);
     }
     void ended(pid_t pid, const Ending& ending) noexcept override {

@@ -176,18 +176,28 @@ SharedFd own_pidfd(const detail::Child& child) {
     return s.self;
 }
 
-// Of a child that waits at its gate, hence cannot have been reaped by anybody.
-SharedFd hold_child(const detail::Child& child, pid_t pid) {
-    base::UniqueFd opened(::pidfd_open(pid, 0));
-    if (!opened) {
+// A child that waits at its gate: nobody else knows it, so nobody else reaps it. Unless it was let through, it is ended
+// here: whatever fails between the fork and the gate leaves no child behind.
+class AtGate {
+  public:
+    explicit AtGate(pid_t pid) noexcept : pid_(pid) {}
+    AtGate(const AtGate&) = delete;
+    AtGate& operator=(const AtGate&) = delete;
+    ~AtGate() {
+        if (pid_ == 0) return;
         const int error = errno;
-        ::kill(pid, SIGKILL);
-        base::retry_interrupted([&] { return ::waitpid(pid, nullptr, 0); });
+        ::kill(pid_, SIGKILL);
+        base::retry_interrupted([&] { return ::waitpid(pid_, nullptr, 0); });
         errno = error;
-        fail(child, "pidfd_open");
     }
-    return std::make_shared<const base::UniqueFd>(std::move(opened));
-}
+    void let_through(int gate) noexcept {
+        pid_ = 0;
+        base::retry_interrupted([&] { return ::eventfd_write(gate, 1); });
+    }
+
+  private:
+    pid_t pid_;
+};
 
 void fork_child(Process& process, const ChildPtr& child) {
     State& s = state();
@@ -198,8 +208,9 @@ void fork_child(Process& process, const ChildPtr& child) {
         const std::scoped_lock hold(s.mutex);
         parent->name = s.current->name;
         if (!std::exchange(s.ends_children_at_exit, true)) std::atexit(end_children);
-        s.running.reserve(s.running.size() + 1);
     }
+    const auto pidfd = std::make_shared<base::UniqueFd>();
+    const std::string name = child->name;
     base::UniqueFd gate(::eventfd(0, EFD_CLOEXEC));
     if (!gate) fail(*child, "eventfd");
 
@@ -210,20 +221,20 @@ void fork_child(Process& process, const ChildPtr& child) {
     if (pid == 0) live(process, child, std::move(gate), std::move(parent), signals);
     signals.unblock();
 
-    SharedFd pidfd = hold_child(*child, pid);
+    AtGate waiting(pid);
+    pidfd->reset(::pidfd_open(pid, 0));
+    if (!*pidfd) fail(*child, "pidfd_open");
     Announcer* announcer = nullptr;
-    std::string name;
     {
         const std::scoped_lock hold(s.mutex);
-        child->pid = pid;
-        child->pidfd = std::move(pidfd);
-        child->phase = Phase::running;
         s.running.push_back(child);
+        child->pid = pid;
+        child->pidfd = pidfd;
+        child->phase = Phase::running;
         announcer = s.announcer;
-        name = child->name;
     }
     if (announcer) announcer->started(pid, name);
-    base::retry_interrupted([&] { return ::eventfd_write(gate.get(), 1); });
+    waiting.let_through(gate.get());
 }
 
 }  // namespace
