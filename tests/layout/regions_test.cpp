@@ -121,7 +121,7 @@ TEST_CASE("a file that is no segment of ours is refused") {
 
     CHECK_NOTHROW(Segment::open(forged([](Header&) {}), "copy"));
     refused(forged([](Header& h) { h.magic[3] = 'x'; }), Errc::damaged, "magic");
-    refused(forged([](Header& h) { h.version = 3; }), Errc::protocol, "layout version 3");
+    refused(forged([](Header& h) { h.version += 1; }), Errc::protocol, "layout version " + std::to_string(segment::layout_version + 1));
     refused(forged([](Header& h) { h.header_size = 64; }), Errc::damaged, "contradicts");
     refused(forged([](Header& h) { h.capacity += page_size; }), Errc::damaged, "contradicts");
     refused(forged([](Header& h) { h.regions.objects += 64; }), Errc::damaged, "contradicts");

@@ -249,7 +249,10 @@ TEST_CASE("whoever waits for a domain gets it when its owner dies") {
     CHECK(owner.join() == -SIGKILL);
 }
 
-TEST_CASE("a waiter that dies when its turn has come leaves nobody asleep") {
+namespace {
+
+// A waiter is woken, we are faster, and it dies. False: the machine was too busy for that, and it had the lock before us.
+bool die_when_the_turn_has_come() {
     Fixture f;
     cpu_set_t before, one;
     REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
@@ -275,15 +278,28 @@ TEST_CASE("a waiter that dies when its turn has come leaves nobody asleep") {
     const Entered again = f.enter();
     first.kill(SIGKILL);
     const int end = first.join();
-    if (again == Entered::yes) tx::leave(f.domain);
+    if (again == Entered::yes || again == Entered::recovered) tx::leave(f.domain);
     ::sched_setaffinity(0, sizeof before, &before);
-    CHECK(end == -SIGKILL);
-    CHECK(again == Entered::yes);
     std::atomic<bool> ended{false};
     std::thread watchdog([&] {
         if (!test::eventually([&] { return ended.load(); })) second.kill(SIGKILL);
     });
-    CHECK(second.join() == 0);
+    const int ended_with = second.join();
     ended = true;
     watchdog.join();
+    const bool first_was_faster = again == Entered::recovered || end != -SIGKILL;
+    if (!first_was_faster) {
+        CHECK(again == Entered::yes);
+        CHECK(ended_with == 0);
+    } else {
+        CHECK((ended_with == 0 || ended_with == 1));  // whoever came after the dead one mended what it left
+    }
+    return !first_was_faster;
+}
+
+}  // namespace
+
+TEST_CASE("a waiter that dies when its turn has come leaves nobody asleep") {
+    int rounds = 0;
+    while (!die_when_the_turn_has_come()) REQUIRE(++rounds < 50);
 }
