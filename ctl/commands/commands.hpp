@@ -24,6 +24,7 @@ void add_namespace(Parser& parser, Context& context);
 void add_value(Parser& parser, Context& context);
 void add_array(Parser& parser, Context& context);
 void add_lock(Parser& parser, Context& context);
+void add_rlock(Parser& parser, Context& context);
 void add_objects(Parser& parser, Context& context);
 void add_erase(Parser& parser, Context& context);
 void add_check(Parser& parser, Context& context);

@@ -10,7 +10,7 @@
 namespace muster::ctl {
 namespace {
 
-Value lock_value(const Lock& lock) {
+Value lock_value(const detail::BasicLock& lock) {
     const auto owner = lock.owner();
     return {{"locked", owner.has_value()},
             {"owner", owner ? Value{{"pid", owner->pid}, {"tid", owner->tid}} : Value()},
@@ -65,11 +65,12 @@ int show(Context& context, const std::string& name) {
         std::string lines;
         for (const auto& value : values) lines += to_json_text(value) + "\n";
         write_all(STDOUT_FILENO, lines);
-    } else if (*kind == "lock") {
-        const auto value = lock_value(existing<Lock>(context, *kind, name));
+    } else if (*kind == "lock" || *kind == "rlock") {
+        const auto value = *kind == "lock" ? lock_value(existing<Lock>(context, *kind, name))
+                                           : lock_value(existing<RLock>(context, *kind, name));
         if (context.json) return context.out.json(value), exit_done;
         const bool held = value.at("locked").get<bool>();
-        context.out.line("lock '" + printable(name) + "', " +
+        context.out.line(*kind + " '" + printable(name) + "', " +
                          (held ? "held by PID " + value.at("owner").at("pid").dump() : std::string("free")));
     } else {
         throw Error(Errc::wrong_kind, "show", "object '" + name + "'",

@@ -55,14 +55,15 @@ std::string use_queue(const Segment& segment, ObjectRef ref) {
 
 std::string use_lock(const Segment& segment, ObjectRef ref) {
     const sync::Sessions sessions(segment);
-    sync::LockWord lock(heap::root_of<sync::LockRep>(heap::object_at(segment, ref.id)), sessions);
-    lock.release();
+    sync::LockWord lock(segment, sessions, ref);
+    const auto never = [] { return false; };
     const sync::SlotId self = sync::SlotId::make(77, 1);
+    (void)lock.release(self, never);
     const std::uint64_t token = lock.token();
-    const auto outcome = lock.acquire(self, base::Deadline::now(), [] { return false; });
+    const auto outcome = lock.acquire(self, base::Deadline::now(), never);
     if (outcome != sync::LockWord::Outcome::acquired || lock.holder() != self || lock.token() != token + 1)
         return "a lock cannot be taken";
-    return lock.release() && !lock.holder() ? "" : "a lock cannot be released";
+    return lock.release(self, never) == sync::LockWord::Released::yes && !lock.holder() ? "" : "a lock cannot be released";
 }
 
 std::string use_numbers(const Segment& segment, ObjectRef ref) {
@@ -79,7 +80,8 @@ std::string use(const Segment& segment, ObjectRef ref, Kind kind) {
         case Kind::counter: return use_dict(segment, ref);
         case Kind::list: return use_list(segment, ref);
         case Kind::queue: return use_queue(segment, ref);
-        case Kind::lock: return use_lock(segment, ref);
+        case Kind::lock:
+        case Kind::rlock: return use_lock(segment, ref);
         case Kind::value:
         case Kind::array: return use_numbers(segment, ref);
         case Kind::none: return "an object without a kind";
@@ -107,7 +109,7 @@ std::string whats_unusable(const Segment& segment, bool real_containers) {
         for (const ObjectEntry& entry : directory.list())
             if (std::string wrong = use(segment, entry.ref, entry.kind); !wrong.empty()) return wrong;
     const std::uint64_t live = directory.live();
-    for (const Kind kind : {Kind::dict, Kind::list, Kind::queue, Kind::lock}) {
+    for (const Kind kind : {Kind::dict, Kind::list, Kind::queue, Kind::lock, Kind::rlock}) {
         const ObjectRef named = directory.open_or_create("a further one", kind, {}).ref;
         if (std::string wrong = use(segment, named, kind); !wrong.empty()) return "a new one: " + wrong;
         if (!directory.erase("a further one")) return "a new object cannot be erased";

@@ -28,7 +28,7 @@ constexpr const char* identifier = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 // The names of the public member functions of the class that are neither const nor static nor special.
 std::set<std::string> changing_functions(const std::string& header, const std::string& name) {
     std::string text = std::regex_replace(header, std::regex("//[^\n]*"), "");
-    const std::size_t begin = text.find("class " + name + " {");
+    const std::size_t begin = std::min(text.find("class " + name + " {"), text.find("class " + name + " : "));
     REQUIRE(begin != std::string::npos);
     std::size_t end = begin;
     int depth = 0;
@@ -121,6 +121,7 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("tx", "tx/transaction.hpp", "Tx",
             {{"commit", "the end of every row of this area"}, {"freed", "stores nothing in the segment"}});
     compare("lock", "sync/lock.hpp", "LockWord", {});
+    compare("rlock", "sync/recursive_lock.hpp", "RecursiveLock", {});
     compare("wait", "sync/wait_point.hpp", "WaitPoint", {{"sleep", "stores nothing in the segment"}});
     compare("realm", "session/realm.hpp", "Realm", {});
 }

@@ -44,5 +44,6 @@ TEST_CASE("a queue of any order, and its leases, are whole after a death at any 
 TEST_CASE("a pipe is whole after a death at any instruction") { examine_all(pipe_operations()); }
 TEST_CASE("sessions and threads are whole after a death at any instruction") { examine_all(session_operations()); }
 TEST_CASE("a lock is free after its holder's death at any instruction") { examine_all(lock_operations()); }
+TEST_CASE("a recursive lock's levels are right after a death at any instruction") { examine_all(rlock_operations()); }
 TEST_CASE("who waits is woken after a death at any instruction") { examine_all(wait_operations()); }
 TEST_CASE("the service may die at any instruction of clearing up after the dead") { examine_all(realm_operations()); }

@@ -51,6 +51,7 @@ std::vector<Operation> queue_order_operations();
 std::vector<Operation> pipe_operations();
 std::vector<Operation> session_operations();
 std::vector<Operation> lock_operations();
+std::vector<Operation> rlock_operations();
 std::vector<Operation> wait_operations();
 std::vector<Operation> realm_operations();
 std::vector<std::vector<Operation>> all_operations();

@@ -13,7 +13,6 @@ using containers::Table;
 using heap::Kind;
 using heap::ObjectRef;
 using segment::Segment;
-using sync::LockRep;
 using sync::LockWord;
 using sync::Sessions;
 
@@ -21,8 +20,8 @@ constexpr ObjectRef dict{1, 1}, lock{2, 1}, list{3, 1};
 
 containers::Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-LockRep& lock_rep(const Segment& segment) { return heap::root_of<LockRep>(heap::object_at(segment, lock.id)); }
-std::uint32_t& lock_word(const Segment& segment) { return lock_rep(segment).word; }
+sync::LockRep& lock_rep(const Segment& segment) { return sync::lock_rep(heap::object_at(segment, lock.id)); }
+std::uint32_t& lock_word(const Segment& segment) { return *sync::futex_of(lock_rep(segment)); }
 std::uint32_t& wait_word(const Segment& segment) { return heap::object_at(segment, dict.id).wait_points[0]; }
 
 // A dict of three keys, a lock, an anonymous list that the living holds.
@@ -69,7 +68,7 @@ std::string all(const Segment& segment) {
         text += ", " + std::to_string(Table(segment, dict).size()) + " keys";
         Table(segment, dict).verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
     }
-    const LockWord word(lock_rep(segment), sessions);
+    const LockWord word(segment, sessions, lock);
     return text + (word.holder() ? ", locked by " + std::to_string(word.holder().index()) : ", not locked");
 }
 
@@ -87,12 +86,12 @@ std::vector<Operation> realm_operations() {
         return rows.back();
     };
     add("realm: reclaim, of somebody who had nothing", world, reclaim);
-    const auto with_lock = [](std::uint32_t marks) {
+    const auto with_lock = [](std::uint64_t marks) {
         return [marks](const Segment& segment) {
             world(segment);
             const Sessions sessions(segment);
-            (void)LockWord(lock_rep(segment), sessions).try_acquire(dying_thread);
-            lock_word(segment) |= marks;
+            (void)LockWord(segment, sessions, lock).acquire(dying_thread, base::Deadline::now(), [] { return false; });
+            lock_rep(segment).word |= marks;
         };
     };
     add("realm: reclaim, of a lock's holder", with_lock(0), reclaim);

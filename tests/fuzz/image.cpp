@@ -79,7 +79,10 @@ void Image::build() {
     for (int i = 0; i < 60; ++i)
         (void)queue.try_put(bytes(text(std::string(static_cast<std::size_t>(i % 20 == 7 ? 9000 : i * 5), 'q'))));
     const auto lock_ref = directory.open_or_create("lock", Kind::lock, {}).ref;
-    sync::LockWord(heap::root_of<sync::LockRep>(heap::object_at(segment, lock_ref.id)), sessions).try_acquire(slot);
+    (void)sync::LockWord(segment, sessions, lock_ref).acquire(slot, base::Deadline::now(), [] { return false; });
+    const auto rlock_ref = directory.open_or_create("rlock", Kind::rlock, {}).ref;
+    (void)sync::RecursiveLock(segment, sessions, rlock_ref)
+        .acquire_restoring(slot, 3, base::Deadline::now(), [] { return false; });
     fill_dict({segment, directory.create(Kind::dict, dead.index)}, 3);
     fill_list({segment, directory.open_or_create("short", Kind::list, {}).ref}, 10);
     (void)directory.open_or_create("empty", Kind::queue, {});

@@ -103,6 +103,7 @@ class Client {
         constexpr heap::Kind kind = std::is_same_v<Handle, Dict<>>    ? heap::Kind::dict
                                     : std::is_same_v<Handle, List<>>  ? heap::Kind::list
                                     : std::is_same_v<Handle, Queue<>> ? heap::Kind::queue
+                                    : std::is_same_v<Handle, RLock>   ? heap::Kind::rlock
                                                                       : heap::Kind::lock;
         directory([&](const containers::Directory& directory) {
             const auto found = directory.find(name, kind);

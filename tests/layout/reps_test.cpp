@@ -129,6 +129,9 @@ TEST_CASE("an object's entry keeps its layout") {
     FIELD(ObjectRep, heap, 544);
     FIELD(ObjectRep, wait_points, 616);
     FIELD(ObjectRep, root, 640);
+    CHECK(sizeof(ObjectRep::root) == 320);
+    FIELD(ObjectRep, turns, 960);
+    CHECK(heap::turn_shift == 34);
     CHECK(heap::Ident{5, heap::Kind::queue, heap::Life::live}.pack() == 0x0000'0005'0000'0301);
     CHECK(static_cast<int>(heap::Kind::dict) == 1);
     CHECK(static_cast<int>(heap::Kind::list) == 2);
@@ -242,10 +245,16 @@ TEST_CASE("sessions and locks keep their layout") {
     FIELD(SlotRep, ident, 0);
     FIELD(SlotRep, tid, 8);
     FIELD(SlotRep, session_generation, 16);
+    FIELD(SlotRep, wait, 24);
     SIZE(LockRep, 64);
     FIELD(LockRep, word, 0);
-    FIELD(LockRep, inherited, 4);
-    FIELD(LockRep, token, 8);
+    FIELD(LockRep, epoch, 8);
+    FIELD(LockRep, levels, 16);
+    FIELD(LockRep, broken, 32);
+    CHECK(LockWord::ended == 0x4000'0000);
+    CHECK(LockWord::waiters == 0x8000'0000);
+    CHECK(LockWord::handover == 0x1'0000'0000);
+    CHECK(LockWord::inherited_bit == 0x2'0000'0000);
     CHECK(SlotId::make(5, 3).word() == 3u * 4096 + 5);
 }
 

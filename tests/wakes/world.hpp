@@ -23,7 +23,7 @@ struct World {
     heap::ObjectRep& object(const std::string& name) const { return heap::object_at(segment(), ref(name).id); }
     containers::Queue queue(const std::string& name) const { return {segment(), ref(name)}; }
     bool has(const void* word) const;  // in its memory
-    sync::LockRep& lock(const std::string& name) const { return heap::root_of<sync::LockRep>(object(name)); }
+    sync::LockRep& lock(const std::string& name) const { return sync::lock_rep(object(name)); }
 };
 
 // Nobody is, or died, in the middle of a change of the object.

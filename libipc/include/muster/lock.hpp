@@ -1,14 +1,20 @@
-// Lock: a shared mutual-exclusion lock, as multiprocessing.Lock, TimedLockable as std's: std::scoped_lock and
-// std::unique_lock work with it. The holder is known, and its death releases the lock: the next one gets it and can ask
-// previous_owner_died(). Not recursive. As in Python any thread or process may unlock it.
+// Lock and RLock: shared mutual exclusion between threads and processes, as multiprocessing's; TimedLockable as std's, so
+// that std::scoped_lock and std::unique_lock work with them. The holder is known, and its death releases the lock: the
+// next one gets it and can ask previous_owner_died().
 //
-// Throws Error: not_locked (unlock of a free one), destroyed (but not from unlock: a guard may end after an erase).
+// A Lock is not recursive, and as in Python any thread or process may unlock it. An RLock is its holder's: a thread, which
+// may take it again, and unlocks it as often; a forked child is not its parent. A death lets go of all levels at once.
+// Waiting: a short spin, then asleep. Who has waited for longer than a fraction of a millisecond gets the lock before
+// those who come later.
+//
+// Throws Error: not_locked (unlock of a free Lock), not_owner (unlock of an RLock by anybody but its holder; unlock by one
+// whose hold was broken), destroyed (but not from unlock: a guard may end after an erase).
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
-#include <mutex>  // the guards that it is used with
+#include <mutex>  // the guards that they are used with
 #include <optional>
 
 #include <muster/detail/object.hpp>
@@ -16,7 +22,9 @@
 
 namespace muster {
 
-class Lock : public detail::Handle {
+namespace detail {
+
+class BasicLock : public Handle {
   public:
     using Handle::Handle;
 
@@ -32,18 +40,42 @@ class Lock : public detail::Handle {
     }
     void unlock();
 
-    // Did the last acquisition take the lock over from somebody who died with it? What it guards may be half done.
+    // Did the last acquisition take the lock over from somebody who died with it, or whose hold was broken? What it guards
+    // may be half done.
     bool previous_owner_died() const;
     struct Owner {
         pid_t pid = 0, tid = 0;
     };
     std::optional<Owner> owner() const;  // none: free, or it died and the next one gets the lock
     bool locked() const;
-    // Grows with every acquisition: a later holder's token is larger.
+
+    // The fencing token of the caller's hold; when it has none, of the last hold. Of two holds of one lock the later one's
+    // is larger, whatever became of the holders: a resource that remembers the largest token it has seen, and refuses
+    // smaller ones, takes nothing from somebody whose hold is over and who does not know. Take it right after lock().
+    // Throws not_owner when the caller's hold was broken and unlock() has not told it yet.
     std::uint64_t token() const;
 
+    // Ends the hold by force, whosever it is, for when its holder will not come back. The next one gets the lock and finds
+    // previous_owner_died(); the old holder is told by its unlock (not_owner), which releases nobody else's hold. Up to 8
+    // threads are remembered in this way. False: nobody held it.
+    bool break_lock();
+
   private:
-    bool lock_within(detail::Timeout timeout);
+    bool lock_within(Timeout timeout);
+};
+
+}  // namespace detail
+
+class Lock : public detail::BasicLock {
+  public:
+    using BasicLock::BasicLock;
+};
+
+class RLock : public detail::BasicLock {
+  public:
+    using BasicLock::BasicLock;
+    // How often the calling thread has to unlock it; 0: it does not hold it.
+    std::uint32_t levels() const;
 };
 
 }  // namespace muster

@@ -59,6 +59,8 @@ template <>
 struct KindOf<Namespace> { static constexpr auto value = ObjectKind::name_space; };
 template <>
 struct KindOf<Lock> { static constexpr auto value = ObjectKind::lock; };
+template <>
+struct KindOf<RLock> { static constexpr auto value = ObjectKind::rlock; };
 
 class Realm;  // what the copies of a Manager share
 }  // namespace detail
@@ -108,6 +110,8 @@ class Manager {
     }
     Lock lock(std::string_view name) const { return Lock(open(name, detail::ObjectKind::lock, {})); }
     Lock lock() const { return Lock(make(detail::ObjectKind::lock, {})); }
+    RLock rlock(std::string_view name) const { return RLock(open(name, detail::ObjectKind::rlock, {})); }
+    RLock rlock() const { return RLock(make(detail::ObjectKind::rlock, {})); }
 
     template <typename T = Value>
     Set<T> set(std::string_view name) const { return Set<T>(open(name, detail::ObjectKind::set, {})); }
@@ -159,7 +163,7 @@ class Manager {
         if (!state) return {};
         return Handle(std::move(state));
     }
-    // "dict", "list", "queue", "lock", "set", "counter", "namespace", "value", "array"; none: there is no object of that name.
+    // "dict", "list", "queue", "lock", "rlock", "set", "counter", "namespace", "value", "array"; none: there is no object of that name.
     std::optional<std::string> kind_of(std::string_view name) const;
     // What a value or an array of that name holds. None: there is no such object.
     std::optional<ScalarType> scalar_type_of_object(std::string_view name) const;

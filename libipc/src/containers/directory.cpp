@@ -130,6 +130,7 @@ std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name
         const std::uint32_t generation = last.generation + 1;
         static constexpr std::byte zeros[sizeof(ObjectRep::root)]{};
         Tx::init_bytes(object.root.data(), zeros, sizeof zeros);
+        heap::begin_turns(object);
         if (has_heap(kind)) {
             heap::Heap(segment_, object, id).make_body();
         } else {
@@ -252,6 +253,7 @@ bool Directory::finish(std::uint32_t id, std::uint32_t before) {
             __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
             base::futex_wake(&word);
         }
+        if (!tx::mutant(tx::Mutant::missing_wake)) base::futex_wake(reinterpret_cast<std::uint32_t*>(&object.turns[0]));
         if (has_heap(ident.kind)) heap::Heap(segment_, object, id).destroy();  // again, if it was begun before
         tx::reconciled(object.domain);
     } catch (const tx::Busy&) {

@@ -6,46 +6,70 @@ namespace muster {
 
 using detail::guarded;
 using detail::ObjectState;
+using Outcome = sync::LockWord::Outcome;
 
 namespace {
 
-sync::LockWord word_of(const ObjectState& state) {
-    return {heap::root_of<sync::LockRep>(state.object()), state.session->sessions()};
-}
+sync::RecursiveLock lock_of(const ObjectState& state) { return {state.segment(), state.session->sessions(), state.ref}; }
+bool recursive(const ObjectState& state) noexcept { return state.kind == heap::Kind::rlock; }
 
 }  // namespace
 
-bool Lock::lock_within(detail::Timeout timeout) {
+namespace detail {
+
+bool BasicLock::lock_within(Timeout timeout) {
     return guarded(*state_, "lock", [&] {
         const base::Deadline deadline =
             !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
-        const sync::SlotId self = detail::within(deadline, [&] { return state_->session->slot(); });
-        switch (word_of(*state_).acquire(self, deadline, [&] { return state_->destroyed(); })) {
-            case sync::LockWord::Outcome::acquired: return true;
-            case sync::LockWord::Outcome::timed_out: return false;
-            case sync::LockWord::Outcome::destroyed: break;
+        const sync::SlotId self = within(deadline, [&] { return state_->session->slot(); });
+        const auto destroyed = [&] { return state_->destroyed(); };
+        auto lock = lock_of(*state_);
+        switch (recursive(*state_) ? lock.acquire(self, deadline, destroyed)
+                                   : lock.LockWord::acquire(self, deadline, destroyed)) {
+            case Outcome::acquired: return true;
+            case Outcome::timed_out: return false;
+            case Outcome::too_many_levels:
+                throw Error(Errc::limit_exceeded, "lock", state_->subject(), "the caller holds it 4294967295 times");
+            case Outcome::destroyed: break;
         }
         throw heap::Destroyed{};
     });
 }
 
-void Lock::unlock() {
+void BasicLock::unlock() {
     guarded(*state_, "unlock", [&] {
         // Erased while it was held: there is nothing left to release, and a guard's destructor must not throw.
-        if (state_->destroyed()) return;
-        if (!word_of(*state_).release())
+        const auto destroyed = [&] { return state_->destroyed(); };
+        const sync::SlotId self = state_->session->known_slot();
+        auto lock = lock_of(*state_);
+        const auto broken = [&] {
+            throw Error(Errc::not_owner, "unlock", state_->subject(),
+                        "the hold was broken, by force; what it guards may be in use by another");
+        };
+        if (recursive(*state_)) {
+            const auto left = lock.release(self, destroyed);
+            if (left == sync::RecursiveLock::Left::broken) broken();
+            if (left != sync::RecursiveLock::Left::not_owner) return;
+            const auto who = owner();
+            throw Error(Errc::not_owner, "unlock", state_->subject(),
+                        !who ? "nobody holds it"
+                             : "it is held by thread " + std::to_string(who->tid) + " of PID " + std::to_string(who->pid));
+        }
+        const auto released = lock.LockWord::release(self, destroyed);
+        if (released == sync::LockWord::Released::broken) broken();
+        if (released == sync::LockWord::Released::not_locked)
             throw Error(Errc::not_locked, "unlock", state_->subject(), "nobody holds it");
     });
 }
 
-bool Lock::previous_owner_died() const {
-    return guarded(*state_, "previous_owner_died", [&] { return word_of(*state_).inherited(); });
+bool BasicLock::previous_owner_died() const {
+    return guarded(*state_, "previous_owner_died", [&] { return lock_of(*state_).inherited(); });
 }
 
-std::optional<Lock::Owner> Lock::owner() const {
+std::optional<BasicLock::Owner> BasicLock::owner() const {
     return guarded(*state_, "owner", [&]() -> std::optional<Owner> {
         const sync::Sessions& sessions = state_->session->sessions();
-        const sync::SlotId slot = word_of(*state_).holder();
+        const sync::SlotId slot = lock_of(*state_).holder();
         const auto holder = sessions.holder(slot);
         // The numbers of the dead may be somebody else's by now.
         if (!holder || !sessions.alive(slot)) return {};
@@ -53,12 +77,32 @@ std::optional<Lock::Owner> Lock::owner() const {
     });
 }
 
-bool Lock::locked() const {
-    return guarded(*state_, "locked", [&] { return static_cast<bool>(word_of(*state_).holder()); });
+bool BasicLock::locked() const {
+    return guarded(*state_, "locked", [&] { return static_cast<bool>(lock_of(*state_).holder()); });
 }
 
-std::uint64_t Lock::token() const {
-    return guarded(*state_, "token", [&] { return word_of(*state_).token(); });
+std::uint64_t BasicLock::token() const {
+    return guarded(*state_, "token", [&] {
+        const auto lock = lock_of(*state_);
+        const std::uint64_t now = lock.load();
+        const sync::SlotId self = state_->session->known_slot();
+        if ((!self || sync::LockWord::holder_in(now) != self) && lock.broken_for(self))
+            throw Error(Errc::not_owner, "token", state_->subject(), "the hold was broken, by force");
+        return lock.token_of(now);
+    });
+}
+
+bool BasicLock::break_lock() {
+    return guarded(*state_, "break", [&] {
+        if (state_->destroyed()) throw heap::Destroyed{};
+        return lock_of(*state_).break_hold([&] { return state_->destroyed(); });
+    });
+}
+
+}  // namespace detail
+
+std::uint32_t RLock::levels() const {
+    return guarded(*state_, "levels", [&] { return lock_of(*state_).levels(state_->session->known_slot()); });
 }
 
 }  // namespace muster

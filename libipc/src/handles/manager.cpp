@@ -20,6 +20,7 @@ static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind:
               static_cast<int>(ObjectKind::list) == static_cast<int>(heap::Kind::list) &&
               static_cast<int>(ObjectKind::queue) == static_cast<int>(heap::Kind::queue) &&
               static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock) &&
+              static_cast<int>(ObjectKind::rlock) == static_cast<int>(heap::Kind::rlock) &&
               static_cast<int>(ObjectKind::set) == static_cast<int>(heap::Kind::set) &&
               static_cast<int>(ObjectKind::name_space) == static_cast<int>(heap::Kind::name_space) &&
               static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter) &&

@@ -82,11 +82,35 @@ struct ObjectRep {
     // Futex words of those who wait for something of this object (sync/wait_point.hpp); outside every domain.
     std::array<std::uint32_t, 4> wait_points;
     std::uint64_t reserved2;
-    alignas(64) std::array<std::byte, 384> root;  // the container's own, by kind
+    alignas(64) std::array<std::byte, 320> root;  // the container's own, by kind
+    // Of locks and their like alone, whatever lived in the entry before: see begin_turns.
+    alignas(64) std::array<std::uint64_t, 8> turns;
 };
 static_assert(sizeof(ObjectRep) == segment::object_size && alignof(ObjectRep) == 64);
 static_assert(std::is_standard_layout_v<ObjectRep>);
-static_assert(offsetof(ObjectRep, root) == 640);
+static_assert(offsetof(ObjectRep, root) == 640 && offsetof(ObjectRep, turns) == 960);
+
+// Words that are changed by compare-and-swap and belong to no domain. An object can be erased, and its entry be another
+// object's, in the middle of an operation on it; nobody locks these words, so an operation that comes late must find out
+// by the word itself. Hence three rules.
+//   1. They lie where no other kind ever keeps anything.
+//   2. turns[0] is the state; its highest 30 bits are a turn that grows with each change of hands and goes on from one
+//      object of the entry to the next. turns[1] is the turn's upper part and goes on as well. turns[2..7] begin as zero;
+//      what is changed there carries the turn that it belongs to, or may be lost without harm.
+//   3. Who changes turns[0] reads it, then makes sure that its object is there, then swaps what it read for what it
+//      wants: had the object gone in between, the turn would be another one.
+// The turn comes round after 2^30 changes of hands. So who acquires makes sure of its object once more when it has, and
+// gives back what it got by such an accident: then even that is an acquisition like any other.
+inline constexpr unsigned turn_shift = 34;
+
+// Of an entry that becomes an object, before anybody can find it. A word that was never used stays zero.
+inline void begin_turns(ObjectRep& object) noexcept {
+    std::uint64_t now = __atomic_load_n(&object.turns[0], __ATOMIC_RELAXED);
+    while (now != 0 && !__atomic_compare_exchange_n(&object.turns[0], &now, ((now >> turn_shift) + 1) << turn_shift, true,
+                                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    }
+    for (std::size_t i = 2; i < object.turns.size(); ++i) __atomic_store_n(&object.turns[i], 0, __ATOMIC_RELAXED);
+}
 
 // The container's root in its object.
 template <typename Root>

@@ -49,12 +49,11 @@ std::vector<Blocked> BlockedWatch::look(const segment::Segment& segment, const c
         ObjectRep& object = heap::object_at(segment, id);
         look_at(object.domain, [&] { return name_of(id); });
         const heap::Ident ident = heap::Ident::unpack(object.ident);
-        if (ident.life != heap::Life::live || ident.kind != heap::Kind::lock) continue;
-        auto& rep = heap::root_of<sync::LockRep>(object);
-        const sync::LockWord lock(rep, sessions);
+        if (ident.life != heap::Life::live || (ident.kind != heap::Kind::lock && ident.kind != heap::Kind::rlock)) continue;
+        const sync::LockWord lock(segment, sessions, {id, ident.generation});
         const sync::SlotId holder = lock.holder();
-        if (!holder || (__atomic_load_n(&rep.word, __ATOMIC_RELAXED) & sync::LockWord::waiters) == 0) continue;
-        const auto since = age(segment.offset_of(&rep), holder.word(), lock.token());
+        if (!holder || !lock.waited_for()) continue;
+        const auto since = age(segment.offset_of(lock.futex()), holder.word(), lock.token());
         if (since < worth_telling) continue;
         try {
             const auto known = sessions.holder(holder);

@@ -60,10 +60,8 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
             }
             return messages;
         }
-        case Kind::lock: {
-            const sync::Sessions sessions(segment);
-            return sync::LockWord(const_cast<sync::LockRep&>(heap::root_of<sync::LockRep>(object)), sessions).holder() ? 1 : 0;
-        }
+        case Kind::lock:
+        case Kind::rlock: return sync::LockWord(segment, sync::Sessions(segment), ref).holder() ? 1 : 0;
         default: return 0;
     }
 }
@@ -71,7 +69,7 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
 void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
                    const std::function<void(const char*, std::string)>& violation) {
     const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
-    if (kind == Kind::lock) return;  // one word: whatever it holds is a state of a lock
+    if (kind == Kind::lock || kind == Kind::rlock) return;  // one word: whatever it holds is a state of a lock
     if (kind == Kind::value || kind == Kind::array) containers::Scalars(segment, ref).verify(structure);
     if (kind == Kind::value) return;  // it has no heap
     {

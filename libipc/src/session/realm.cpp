@@ -8,6 +8,7 @@
 #include "containers/containers.hpp"
 #include "session/blocked.hpp"
 #include "session/format.hpp"
+#include "session/holding.hpp"
 #include "sync/sync.hpp"
 
 namespace muster::session {
@@ -115,12 +116,10 @@ bool Realm::session_is(std::uint32_t index, std::uint32_t generation, pid_t peer
 
 void Realm::Impl::release_locks(sync::SessionId session, ReclaimReport& report) {
     for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
-        ObjectRep& object = heap::object_at(segment, id);
-        const heap::Ident ident = heap::Ident::unpack(object.ident);
-        if (ident.life != heap::Life::live || ident.kind != Kind::lock) continue;
-        sync::LockWord lock(heap::root_of<sync::LockRep>(object), sessions);
-        const sync::SlotId holder = lock.holder();
-        if (holder && sessions.belongs_to(holder, session) && lock.release_dead(holder)) ++report.locks_released;
+        const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment, id).ident);
+        if (ident.life != heap::Life::live) continue;
+        if (const Holding* kind = holding(ident.kind))
+            report.locks_released += kind->release({segment, sessions, {id, ident.generation}}, session);
     }
 }
 
@@ -195,8 +194,8 @@ void Realm::Impl::wake_everybody(ReclaimReport& report) {
             __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
             report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&word));
         }
-        if (ident.kind == Kind::lock)  // a releaser that died before its wake left the word free and the sleeper asleep
-            report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&heap::root_of<sync::LockRep>(object).word));
+        if (const Holding* kind = holding(ident.kind))
+            report.waiters_woken += kind->wake({segment, sessions, {id, ident.generation}});
     }
 }
 

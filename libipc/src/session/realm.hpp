@@ -37,7 +37,7 @@ struct SessionInfo {
 struct ObjectInfo {
     std::uint32_t id = 0, generation = 0;
     std::string name;            // empty for an anonymous object
-    std::string kind;            // "dict", "list", "queue", "lock"
+    std::string kind;            // "dict", "list", "queue", "lock", ...
     std::uint64_t size = 0;      // elements; for a lock 1 when held
     std::uint64_t bytes = 0;     // memory owned
     std::uint32_t holders = 0;   // sessions that hold a handle (counted for anonymous objects only)

@@ -194,6 +194,12 @@ void Session::after_fork() noexcept {
     }
 }
 
+sync::SlotId Session::recall_slot() noexcept {
+    for (const auto& entry : ThreadSlots::mine().entries)
+        if (entry.slot.session == serial_ && entry.slot.epoch == fork_epoch()) return entry.slot.slot;
+    return {};
+}
+
 sync::SlotId Session::find_slot() {
     auto& mine = ThreadSlots::mine().entries;
     std::erase_if(mine, [](const ThreadSlots::Entry& entry) {

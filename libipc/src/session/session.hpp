@@ -43,6 +43,12 @@ class Session : public std::enable_shared_from_this<Session> {
         if (cached.session == serial_ && cached.epoch == fork_epoch()) return cached.slot;
         return find_slot();
     }
+    // The same, of a thread that has used it before; nobody otherwise: nothing is claimed, nobody is waited for.
+    sync::SlotId known_slot() noexcept {
+        const ThreadSlot& cached = thread_slot;
+        if (cached.session == serial_ && cached.epoch == fork_epoch()) return cached.slot;
+        return recall_slot();
+    }
     sync::SessionId id();
 
     // The daemon, from this process. Throws invalid_argument on a local session.
@@ -68,6 +74,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
     explicit Session(segment::Segment segment);
     sync::SlotId find_slot();
+    sync::SlotId recall_slot() noexcept;
     template <typename Fn>
     auto claiming(Fn&& fn) const;
     sync::SessionId claim_locked();

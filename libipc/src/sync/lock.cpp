@@ -1,5 +1,7 @@
 #include "sync/lock.hpp"
 
+#include <thread>
+
 #include "sync/wait_point.hpp"
 
 namespace muster::sync {
@@ -8,47 +10,110 @@ namespace {
 // A holder on another core is often gone within this many looks; then nobody has to sleep.
 constexpr int spins = 100;
 
+bool several_cores() noexcept {
+    static const bool several = std::thread::hardware_concurrency() > 1;
+    return several;
+}
+
 }  // namespace
 
+// The turn's highest bit is the lowest of the epoch; who finds it otherwise is the first since it changed, or the first who
+// lived to mend it: there are half a thousand million acquisitions until the next change. The epoch never goes back, so
+// whoever comes late changes nothing.
+void LockWord::settle_epoch(std::uint64_t word) noexcept {
+    std::uint64_t epoch = __atomic_load_n(&rep_.epoch, __ATOMIC_RELAXED);
+    if (((epoch ^ word >> 63) & 1) != 0)
+        __atomic_compare_exchange_n(&rep_.epoch, &epoch, epoch + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+std::uint64_t LockWord::token_of(std::uint64_t word) const noexcept {
+    const std::uint64_t epoch = __atomic_load_n(&rep_.epoch, __ATOMIC_RELAXED);
+    constexpr unsigned low_bits = 63 - heap::turn_shift;
+    return (epoch + ((epoch ^ word >> 63) & 1)) << low_bits | (turn_in(word) & ((1u << low_bits) - 1));
+}
+
+bool LockWord::broken_for(SlotId self) const noexcept {
+    if (!self) return false;
+    const std::uint64_t now = load();
+    if ((now & ended) != 0 && (now & holder_mask) == self.word()) return true;
+    return std::any_of(std::begin(rep_.broken), std::end(rep_.broken), [&](const std::uint32_t& slot) {
+        return __atomic_load_n(&slot, __ATOMIC_ACQUIRE) == self.word();
+    });
+}
+
+bool LockWord::forget_broken(SlotId self) noexcept {
+    bool found = false;
+    for (std::uint32_t& slot : rep_.broken) {
+        std::uint32_t expected = self.word();
+        if (self && __atomic_compare_exchange_n(&slot, &expected, 0u, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) found = true;
+    }
+    return found;
+}
+
+std::optional<LockWord::Released> LockWord::release_otherwise(std::uint64_t now, SlotId self) noexcept {
+    const std::uint64_t named = now & holder_mask;
+    if (self && named == self.word() && (now & ended) != 0) {  // by force, and nobody has taken over yet
+        if (!swap(now, now & ~holder_mask, __ATOMIC_ACQ_REL)) return {};
+        return Released::broken;
+    }
+    if (named != self.word() && forget_broken(self)) return Released::broken;
+    if (named == 0 || (now & ended) != 0) return Released::not_locked;
+    if (!swap(now, now & (turn_mask | inherited_bit | handover), __ATOMIC_RELEASE)) return {};
+    if ((now & waiters) != 0) wake(1);
+    return Released::yes;
+}
+
 bool LockWord::release_dead(SlotId dead) noexcept {
-    std::uint32_t now = __atomic_load_n(&rep_.word, __ATOMIC_RELAXED);
+    std::uint64_t now = load();
     do {
-        if (!dead || SlotId{now & holder_mask} != dead) return false;
-    } while (!__atomic_compare_exchange_n(&rep_.word, &now, died, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-    if (!tx::mutant(tx::Mutant::missing_wake)) base::futex_wake(&rep_.word);
+        if (!dead || (now & holder_mask) != dead.word()) return false;
+    } while (!swap(now, (now & (turn_mask | inherited_bit | handover)) | ended, __ATOMIC_ACQ_REL));
+    wake(INT_MAX);
     return true;
 }
 
-bool LockWord::take_or_sleep(SlotId self, bool& slept, base::Deadline deadline) noexcept {
-    std::uint32_t now = __atomic_load_n(&rep_.word, __ATOMIC_RELAXED);
-    for (int i = 0; !slept && i < spins && (now & holder_mask) != 0; ++i) {
-        tx::relax();
-        now = __atomic_load_n(&rep_.word, __ATOMIC_RELAXED);
-    }
-    while ((now & holder_mask) == 0) {
-        // Whoever has slept cannot know who else does, and keeps the mark for the next release.
-        const std::uint32_t mine = self.word() | (slept ? waiters : now & waiters);
-        if (__atomic_compare_exchange_n(&rep_.word, &now, mine, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-            took((now & died) != 0);
-            return true;
+bool LockWord::look(Attempt& attempt, std::uint64_t& now, bool last) noexcept {
+    const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.slept || last); };
+    if (!attempt.deadline.is_now() && several_cores())
+        for (int i = 0; i < spins && !takeable(); ++i) {
+            tx::relax();
+            now = load();
         }
-    }
-    if (deadline.is_now()) return false;
-    const std::uint32_t marked = now | waiters;
-    if (now != marked &&
-        !__atomic_compare_exchange_n(&rep_.word, &now, marked, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        return false;  // changed meanwhile: look again
-    slept = true;
-    if (base::futex_wait(&rep_.word, marked, deadline.earlier(base::Deadline::after(wait_slice))) == base::Woken::timed_out) {
-        // I9: nobody has told us for a while; is there anybody who could?
-        const SlotId held_by{marked & holder_mask};
-        try {
-            const tx::Patience none(base::Deadline::now(), std::chrono::nanoseconds::zero());
-            if (!sessions_.alive(held_by)) release_dead(held_by);
-        } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
-        }
-    }
+    while (takeable())
+        if (take(now, attempt.self, attempt.marked)) return true;
     return false;
+}
+
+void LockWord::sleep(Attempt& attempt, std::uint64_t now) noexcept {
+    const bool starves = attempt.slept && base::Deadline::Clock::now() - attempt.begun >= handover_after;
+    const std::uint64_t marked = now | waiters | (starves ? handover : 0);
+    if (now != marked && !swap(now, marked, __ATOMIC_ACQ_REL)) return;
+    attempt.marked = true;
+    attempt.asked = attempt.asked || starves;
+    const SlotId held_by = holder_in(marked);
+    const auto slice = held_by ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(heir_slice);
+    const auto woken = base::futex_wait(futex(), static_cast<std::uint32_t>(marked),
+                                        attempt.deadline.earlier(base::Deadline::after(slice)));
+    if (woken == base::Woken::changed) return;
+    attempt.slept = true;
+    if (woken != base::Woken::timed_out || !held_by) return;
+    // I9: nobody has told us for a while; is there anybody who could?
+    try {
+        const tx::Patience none(base::Deadline::now(), std::chrono::nanoseconds::zero());
+        if (!sessions_.alive(held_by)) release_dead(held_by);
+    } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
+    }
+}
+
+// Whoever else has waited for long asks again; but those who have just come must not wait for an heir that has left.
+void LockWord::withdraw(const Attempt& attempt) noexcept {
+    if (!attempt.asked) return;
+    std::uint64_t now = load();
+    while ((now & handover) != 0)
+        if (swap(now, now & ~handover, __ATOMIC_ACQ_REL)) {
+            if (!holder_in(now) && (now & waiters) != 0) wake(1);
+            return;
+        }
 }
 
 }  // namespace muster::sync

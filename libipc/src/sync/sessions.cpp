@@ -158,6 +158,7 @@ SlotId Sessions::claim_slot(SessionId id, pid_t tid) {
         if (low(slot.ident) != 0) continue;
         std::uint32_t generation = high(slot.ident) + 1;
         if ((generation & ((1u << (SlotId::bits - SlotId::index_bits)) - 1)) == 0) ++generation;
+        __atomic_store_n(&slot.wait[0], 0, __ATOMIC_RELAXED);  // of one who died waiting
         Tx tx(segment_, domain_);
         tx.set(slot.tid, static_cast<std::uint64_t>(tid));
         tx.set(slot.session_generation, id.generation);
@@ -195,6 +196,13 @@ std::optional<Sessions::Holder> Sessions::holder(SlotId id) const {
         copy();
     }
     return found;
+}
+
+std::vector<SlotId> Sessions::slots() const {
+    std::vector<SlotId> all;
+    for (std::uint32_t index = 0; index < segment::max_slots; ++index)
+        if (const std::uint64_t ident = slots_[index].ident; low(ident) != 0) all.push_back(SlotId::make(index, high(ident)));
+    return all;
 }
 
 bool Sessions::belongs_to(SlotId slot, SessionId id) const {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <vector>
 
 #include "tx/tx.hpp"
 
@@ -34,7 +35,10 @@ struct SlotRep {
     Cell<std::uint64_t> ident;    // generation << 32 | (session index + 1), low half 0 = free
     Cell<std::uint64_t> tid;
     Cell<std::uint64_t> session_generation;
-    std::uint64_t reserved[13];
+    std::uint64_t wait[3];  // what the thread waits for, the thread's own to write (wait_graph.hpp); no domain
+    std::uint64_t reserved3[3];
+    std::uint64_t reserved6;
+    std::uint64_t reserved[6];
 };
 static_assert(sizeof(SlotRep) == segment::slot_size);
 
@@ -102,6 +106,10 @@ class Sessions {
     // Who that is; nothing when the slot has been freed (its thread has ended).
     std::optional<Holder> holder(SlotId slot) const;
     bool belongs_to(SlotId slot, SessionId session) const;
+    // What the slot's thread says that it waits for. The slot may have become another's: its generation tells.
+    std::uint64_t* wait_of(SlotId slot) const noexcept { return slots_[slot.index() % segment::max_slots].wait; }
+    // Of every slot in use.
+    std::vector<SlotId> slots() const;
 
     // Is the thread's process still there? Where this cannot be known (across PID namespaces, behind a strange /proc,
     // without a free descriptor) the answer is yes: then only the service's pidfd tells.

@@ -3,5 +3,6 @@
 
 #include "sync/lock.hpp"
 #include "sync/occupant.hpp"
+#include "sync/recursive_lock.hpp"
 #include "sync/sessions.hpp"
 #include "sync/wait_point.hpp"
