@@ -109,12 +109,15 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
              {"grow", "heap: allocate, where the heap grows"},
              {"collect", "heap: reset, and trim"},
              {"reconcile", "every recovery"},
-             {"destroy", "directory: erase"}});
+             {"destroy", "directory: erase"},
+             {"free_later", "the rows of transact"}});
     compare("directory", "containers/directory.hpp", "Directory",
             {{"format", "on a new segment, which nobody else knows yet"}});
-    compare("dict", "containers/table.hpp", "Table", {});
-    compare("list", "containers/sequence.hpp", "Sequence", {});
-    compare("queue", "containers/queue.hpp", "Queue", {});
+    const std::string joint = "part of a change of several objects: the rows of transact";
+    compare("dict", "containers/table.hpp", "Table", {{"reserve", joint}, {"set_within", joint}, {"remove_within", joint}});
+    compare("list", "containers/sequence.hpp", "Sequence",
+            {{"stage", joint}, {"drop_staged", joint}, {"set_within", joint}, {"resize_within", joint}});
+    compare("queue", "containers/queue.hpp", "Queue", {{"put_within", joint}, {"take_within", joint}});
     compare("numbers", "containers/scalars.hpp", "Scalars", {});
     compare("pipe", "containers/pipe.hpp", "Pipe", {});
     compare("sessions", "sync/sessions.hpp", "Sessions", {{"format", "on a new segment, which nobody else knows yet"}});

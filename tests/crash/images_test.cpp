@@ -42,6 +42,9 @@ TEST_CASE("a queue of any order, and its leases, are whole after a death at any 
     examine_all(queue_order_operations());
 }
 TEST_CASE("a pipe is whole after a death at any instruction") { examine_all(pipe_operations()); }
+TEST_CASE("several objects are changed together or not at all, after a death at any instruction") {
+    examine_all(joint_operations());
+}
 TEST_CASE("sessions and threads are whole after a death at any instruction") { examine_all(session_operations()); }
 TEST_CASE("a lock is free after its holder's death at any instruction") { examine_all(lock_operations()); }
 TEST_CASE("a recursive lock's levels are right after a death at any instruction") { examine_all(rlock_operations()); }

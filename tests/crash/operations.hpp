@@ -49,6 +49,7 @@ std::vector<Operation> queue_operations();
 std::vector<Operation> number_operations();
 std::vector<Operation> queue_order_operations();
 std::vector<Operation> pipe_operations();
+std::vector<Operation> joint_operations();
 std::vector<Operation> session_operations();
 std::vector<Operation> lock_operations();
 std::vector<Operation> rlock_operations();

@@ -13,7 +13,7 @@ from pathlib import Path
 
 MIN_IMAGES, MIN_KILLS = 5000, 1000
 MUTANTS = {"unlogged_word", "count_before_entry", "early_commit", "consistent_before_rollback", "missing_wake",
-           "leaked_extent", "missing_fence"}
+           "leaked_extent", "missing_fence", "early_decision", "mark_late", "early_unmark"}
 COLUMNS = ("images", "of recoveries", "of theirs", "kills")
 
 

@@ -71,6 +71,8 @@ TEST_CASE("a domain and its log keep their layout") {
     FIELD(DomainRep, log_capacity, 72);
     FIELD(DomainRep, recoveries, 80);
     FIELD(DomainRep, unreconciled, 88);
+    FIELD(DomainRep, joint_number, 96);
+    FIELD(DomainRep, joint_slot, 104);
     SIZE(LogEntry, 16);
     FIELD(LogEntry, offset, 0);
     FIELD(LogEntry, old, 8);
@@ -246,6 +248,7 @@ TEST_CASE("sessions and locks keep their layout") {
     FIELD(SlotRep, tid, 8);
     FIELD(SlotRep, session_generation, 16);
     FIELD(SlotRep, wait, 24);
+    FIELD(SlotRep, joint_decided, 48);
     SIZE(LockRep, 64);
     FIELD(LockRep, word, 0);
     FIELD(LockRep, epoch, 8);

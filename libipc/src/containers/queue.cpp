@@ -1,6 +1,7 @@
 #include "containers/queue.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include <muster/detail/order.hpp>
 
@@ -10,18 +11,19 @@ namespace muster::containers {
 
 Queue::Result Queue::try_put(Bytes item) {
     ObjectLock lock(segment_, ref_);
-    QueueRep& root = rep();
     if (closed_flag()) return Result::closed;
     if (looks_full()) return Result::full;
     if (order() != Order::fifo) {
         put_in_tree(lock, item);
         return Result::ok;
     }
-    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        fifo().append(tx, heap, item);
-        tx.set(root.fifo.puts, root.fifo.puts + 1);
-    });
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { put_within(tx, heap, item); });
     return Result::ok;
+}
+
+void Queue::put_within(Tx& tx, heap::Heap& heap, Bytes item) {
+    fifo().append(tx, heap, item);
+    tx.set(rep().fifo.puts, rep().fifo.puts + 1);
 }
 
 bool Queue::find_next_of_all(Next& next) const {
@@ -57,11 +59,7 @@ void Queue::take(ObjectLock& lock, const Next& next) {
     };
     switch (next.from) {
         case Next::From::chunks:
-            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-                const std::uint64_t emptied = fifo().drop_front(tx, next.record);
-                if (next.record.block != 0) heap.free(tx, next.record.block, next.record.size);
-                if (emptied != 0) fifo().free_chunk(tx, heap, emptied);
-            });
+            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { take_within(tx, heap, next); });
         case Next::From::tree:
             try {
                 return take_last(false);
@@ -69,10 +67,40 @@ void Queue::take(ObjectLock& lock, const Next& next) {
                 return take_last(true);
             }
         case Next::From::returned:
-            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-                unlink(tx, rep().returned, next.lease);
-                free_lease(tx, heap, next.lease);
-            });
+            return heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { take_within(tx, heap, next); });
+    }
+}
+
+void Queue::take_within(Tx& tx, heap::Heap& heap, const Next& next) {
+    if (next.from == Next::From::returned) {
+        unlink(tx, rep().returned, next.lease);
+        return free_lease(tx, heap, next.lease);
+    }
+    const std::uint64_t emptied = fifo().drop_front(tx, next.record);
+    if (next.record.block != 0) heap.free(tx, next.record.block, next.record.size);
+    if (emptied != 0) fifo().free_chunk(tx, heap, emptied);
+}
+
+void Queue::take_within(Tx& tx, heap::Heap& heap) {
+    Next next;
+    if (!find_next(next)) throw segment::Damage{"queue: fewer items than counted"};
+    take_within(tx, heap, next);
+}
+
+void Queue::for_first(std::uint64_t count, const std::function<void(Bytes)>& each) const {
+    std::vector<std::byte> copy;
+    Fifo::Bound bound(segment_);
+    std::uint64_t left = count_of(rep().returned);
+    for (std::uint64_t at = rep().returned.head; at != 0 && left-- != 0 && count != 0; at = lease_at(at).next, --count)
+        each(bytes_of(lease_at(at)));
+    const Fifo chunks = fifo();
+    Fifo::Position position = chunks.begin();
+    for (std::uint64_t i = 0; i < std::min(count, in_base()); ++i) {
+        const Fifo::Record record = chunks.next(position);
+        bound.add(record);
+        copy.resize(static_cast<std::size_t>(record.size));
+        chunks.copy_out(record, copy.data());
+        each(copy);
     }
 }
 

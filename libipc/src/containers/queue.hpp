@@ -164,6 +164,14 @@ class Queue {
     // What waits, next out first, as of one moment, under the lock: `begin(size)`, then each.
     void for_each(const std::function<void(std::uint64_t size)>& begin, const std::function<void(Bytes item)>& each) const;
 
+    // --- as parts of a larger change, under the caller's lock (heap::mutate_together); first in first out only ---
+    // The first `count` of what waits, next out first; under the lock, too.
+    void for_first(std::uint64_t count, const std::function<void(Bytes item)>& each) const;
+    // At the end; of one change all that is put comes before what is taken. Logs at most 30 words, most often 2.
+    void put_within(Tx& tx, heap::Heap& heap, Bytes item);
+    // The next one goes; something waits. Logs at most 16 words.
+    void take_within(Tx& tx, heap::Heap& heap);
+
     void verify(const std::function<void(std::string)>& violation) const;
 
     // A look without any lock: is there probably an item, probably room? For those who spin before they sleep.
@@ -209,6 +217,7 @@ class Queue {
     bool find_next_of_all(Next& next) const;
     void copy(const Next& next, std::byte* to) const;
     void take(ObjectLock& lock, const Next& next);
+    void take_within(Tx& tx, heap::Heap& heap, const Next& next);
     // Out of the tree, whose last item it is; `in_place` needs no memory.
     void drop_last(Tx& tx, heap::Heap& heap, bool in_place);
     Lease take_lease(ObjectLock& lock, const Next& next, std::uint64_t owner);

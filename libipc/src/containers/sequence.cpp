@@ -147,6 +147,11 @@ void Sequence::insert(ObjectLock& lock, std::uint64_t index, Bytes value) {
 bool Sequence::set(ObjectLock& lock, std::uint64_t index, Bytes value) {
     tidy(lock);
     if (index >= rep_.size) return false;
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) { set_within(tx, heap, index, value); });
+    return true;
+}
+
+void Sequence::set_within(Tx& tx, Heap& heap, std::uint64_t index, Bytes value) {
     const Tree items = tree();
     Cell<std::uint64_t>& slot = items.slot(items.locate(total(), index));
     const std::uint64_t old = slot, size = value.size();
@@ -154,18 +159,23 @@ bool Sequence::set(ObjectLock& lock, std::uint64_t index, Bytes value) {
     const bool in_place = !item::is_inline(old) && size > item::inline_limit && size <= longest_in_place &&
                           located.length <= longest_in_place &&
                           heap::class_of(size) == heap::class_of(located.length);
-    heap::mutate(lock, [&](Tx& tx, Heap& heap) {
-        if (in_place) {
-            tx.write(segment_.bytes(located.offset, size), value.data(), size);
-            if (size != located.length) tx.set(slot, item::block_of(old) | size << 48);
-            return;
-        }
-        Heap::Run run(heap, tx);
-        tx.set(slot, item::store(segment_, run, value));
-        run.finish();
-        item::free(segment_, tx, heap, old);
-    });
-    return true;
+    if (in_place) {
+        tx.write(segment_.bytes(located.offset, size), value.data(), size);
+        if (size != located.length) tx.set(slot, item::block_of(old) | size << 48);
+        return;
+    }
+    Heap::Run run(heap, tx);
+    tx.set(slot, item::store(segment_, run, value));
+    run.finish();
+    item::free(segment_, tx, heap, old);
+}
+
+void Sequence::resize_within(Tx& tx, std::uint64_t size) {
+    const std::uint64_t all = total();
+    MUSTER_CHECK(size <= all);
+    if (size == rep_.size) return;
+    tx.set(rep_.size, size);
+    tx.set(rep_.surplus, all - size);
 }
 
 bool Sequence::erase(ObjectLock& lock, std::uint64_t index) {

@@ -79,6 +79,16 @@ class Sequence {
     void replace_all(ObjectLock& lock, const Strings& values);
     void clear(ObjectLock& lock);
 
+    // --- as parts of a larger change, under the caller's lock (heap::mutate_together) ---
+    // Before it, a change of its own that nobody sees: `values` stand behind the last item. Whatever else changes the list
+    // drops them, and so does drop_staged() (also what resize_within() left behind the size).
+    void stage(ObjectLock& lock, const Strings& values);
+    void drop_staged(ObjectLock& lock) { tidy(lock); }
+    // index < size. Logs at most 16 words and those overwritten in place.
+    void set_within(Tx& tx, Heap& heap, std::uint64_t index, Bytes value);
+    // So many of those that were and of those staged: 2 words.
+    void resize_within(Tx& tx, std::uint64_t size);
+
     // One violation a line, the heap's too. Takes the lock; throws tx::Busy when it cannot have it soon.
     void verify(const Violation& violation) const;
 

@@ -73,6 +73,16 @@ void Sequence::append_all(ObjectLock& lock, const Strings& values, bool visible)
         });
 }
 
+void Sequence::stage(ObjectLock& lock, const Strings& values) {
+    tidy(lock);
+    try {
+        append_all(lock, values, false);
+    } catch (const heap::OutOfMemory&) {
+        tidy(lock);
+        throw;
+    }
+}
+
 void Sequence::extend(ObjectLock& lock, const Strings& values) {
     tidy(lock);
     try {

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::uint64_t first_slots = 16;
 // Grows when more than 3/4 of the slots are not empty.
-constexpr bool crowded(std::uint64_t used, std::uint64_t count) noexcept { return used + 1 > count / 4 * 3; }
+constexpr bool crowded(std::uint64_t used, std::uint64_t count, std::uint64_t more = 1) noexcept {
+    return used + more > count / 4 * 3;
+}
 
 }  // namespace
 
@@ -88,10 +90,11 @@ std::uint64_t Table::vacant_slot(const Cell<std::uint64_t>* slots, std::uint64_t
 }
 
 // A mutation of its own: the contents stay the same, so it does not matter whether the insertion follows.
-void Table::grow_index(ObjectLock& lock) {
+void Table::grow_index(ObjectLock& lock, std::uint64_t more) {
     // Many tombstones: the same size will do.
     const std::uint64_t old_count = rep().slot_count, old_index = rep().index;
-    const std::uint64_t wanted = rep().size + 1 > old_count / 2 ? std::max(first_slots, old_count * 2) : old_count;
+    std::uint64_t wanted = rep().size + more > old_count / 2 ? std::max(first_slots, old_count * 2) : old_count;
+    while (crowded(rep().size + more, wanted)) wanted *= 2;  // of one more never
     // An index in an extent of its own takes all of it but the header.
     std::uint64_t count = wanted;
     if (wanted * 8 > heap::largest_class) count -= sizeof(heap::ExtentHeader) / 8;
@@ -110,6 +113,27 @@ void Table::grow_index(ObjectLock& lock) {
         tx.set(rep().used, rep().size);
         if (old_index != 0) heap.free(tx, old_index, old_count * 8);
     });
+}
+
+void Table::reserve(ObjectLock& lock, std::uint64_t more) {
+    if (crowded(rep().used, rep().slot_count, more)) grow_index(lock, more);
+}
+
+void Table::set_within(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value) {
+    const std::uint64_t hash = hash_of(key);
+    std::uint64_t slot = 0;
+    EntryRep* entry = find(key, hash, &slot);
+    if (entry == nullptr)
+        insert(tx, heap, key, original, value, hash);
+    else
+        overwrite(tx, heap, *entry, slot, key, value, hash);
+}
+
+bool Table::remove_within(Tx& tx, heap::Heap& heap, Bytes key) {
+    std::uint64_t slot = 0;
+    EntryRep* entry = find(key, hash_of(key), &slot);
+    if (entry != nullptr) unlink(tx, heap, *entry, slot);
+    return entry != nullptr;
 }
 
 std::uint64_t Table::build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash) {

@@ -103,6 +103,13 @@ class Table {
     bool remove_last(const std::function<void(Bytes key, Bytes value)>& taken);
     void clear();
 
+    // --- as parts of a larger change, under the caller's lock (heap::mutate_together) ---
+    // Before it, a change of its own that nobody sees: room in the index for so many more keys.
+    void reserve(ObjectLock& lock, std::uint64_t more);
+    // As set() and remove(); log at most 16 words, those overwritten in place besides.
+    void set_within(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value);
+    bool remove_within(Tx& tx, heap::Heap& heap, Bytes key);
+
     // In insertion order, as of one moment: `begin(size)` first, again when it had to start over. The key is the
     // original one.
     void for_each(const std::function<void(std::uint64_t size)>& begin,
@@ -198,7 +205,7 @@ class Table {
         std::uint64_t slot, hash;
     };
     void store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes original, Bytes value);
-    void grow_index(ObjectLock& lock);
+    void grow_index(ObjectLock& lock, std::uint64_t more = 1);
     std::uint64_t build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
     void insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
     void overwrite(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot, Bytes key, Bytes value, std::uint64_t hash);

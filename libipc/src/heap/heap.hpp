@@ -3,5 +3,6 @@
 
 #include "heap/extents.hpp"
 #include "heap/heap_of.hpp"
+#include "heap/joint_mutation.hpp"
 #include "heap/object.hpp"
 #include "heap/object_lock.hpp"

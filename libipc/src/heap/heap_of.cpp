@@ -43,6 +43,11 @@ std::uint64_t Heap::allocate(Tx& tx, std::uint64_t size) {
 }
 
 void Heap::free(Tx& tx, std::uint64_t block, std::uint64_t size) {
+    if (tx::FreedLater* later = tx.later(); __builtin_expect(later != nullptr && !later->at_the_end, false)) {
+        if (later->count == later->blocks.size()) throw tx::LogFull{};
+        later->blocks[later->count++] = {block, size};
+        return;
+    }
     tx.freed();
     if (size > largest_class) return free_large(tx, block);
     const unsigned index = class_of(size);
@@ -50,6 +55,12 @@ void Heap::free(Tx& tx, std::uint64_t block, std::uint64_t size) {
     tx.set(*segment_.block<Cell<std::uint64_t>>(block), list.get());
     tx.set(list, block);
     tx.set(rep_.live, rep_.live - class_size(index));
+}
+
+void Heap::free_later(Tx& tx) {
+    tx::FreedLater& later = *tx.later();
+    later.at_the_end = true;
+    for (unsigned i = 0; i < later.count; ++i) free(tx, later.blocks[i].block, later.blocks[i].size);
 }
 
 void Heap::link(Tx& tx, Cell<std::uint64_t>& list, std::uint64_t extent) {

@@ -70,6 +70,8 @@ class Heap {
     std::uint64_t allocate(Tx& tx, std::uint64_t size);
     // `size` as it was asked for. The block must not be touched afterwards.
     void free(Tx& tx, std::uint64_t block, std::uint64_t size);
+    // Frees what a Tx of many changes kept until its end.
+    void free_later(Tx& tx);
     // What a block of `size` really holds: growing within it needs no new block.
     static std::uint64_t usable(std::uint64_t size) noexcept;
 
@@ -191,6 +193,7 @@ class Heap::Owned {
 
 template <typename Fn>
 void Heap::verify(Fn&& violation) const {
+    if (object_.domain.joint_slot != 0) violation("marked by a joint transaction that has ended");
     std::uint64_t bytes = 0, spare = 0, steps = 0;
     const Extents extents(segment_);
     for_each_listed([&](std::uint64_t at) {

@@ -58,6 +58,7 @@ inline constexpr std::uint64_t extent_roots_size = 512;
 inline constexpr std::uint64_t directory_root_size = 256;
 inline constexpr std::uint64_t session_size = 128;
 inline constexpr std::uint64_t slot_size = 128;
+inline constexpr std::uint64_t slot_joint_decided = 48;  // the word in a slot that tx/joint.hpp is about
 inline constexpr std::uint64_t page_entry_size = 16;
 inline constexpr std::uint64_t object_size = 1024;
 

@@ -54,7 +54,7 @@ struct Realm::Impl {
     void release_locks(sync::SessionId session, ReclaimReport& report);
     void return_leases(sync::SessionId session, ReclaimReport& report);
     void leave_pipes(sync::SessionId session, ReclaimReport& report);
-    void recover_domains(ReclaimReport& report);
+    void recover_domains(sync::SessionId session, ReclaimReport& report);
     void wake_everybody(ReclaimReport& report);
     ReclaimReport reclaim(sync::SessionId session);
 };
@@ -157,8 +157,10 @@ void Realm::Impl::leave_pipes(sync::SessionId session, ReclaimReport& report) {
     }
 }
 
-// The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it.
-void Realm::Impl::recover_domains(ReclaimReport& report) {
+// The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it. An object that still
+// has the mark of a joint transaction of theirs is being mended by somebody, who looks at their slot: it is waited for, or
+// the slot stays (tx/joint.hpp).
+void Realm::Impl::recover_domains(sync::SessionId session, ReclaimReport& report) {
     const auto mend = [&](std::uint64_t offset) {
         tx::DomainRep& domain = *segment.at<tx::DomainRep>(offset);
         if (!domain.mutex.owner_died()) return;
@@ -169,7 +171,9 @@ void Realm::Impl::recover_domains(ReclaimReport& report) {
     mend(segment.regions().sessions_domain);
     for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
         ObjectRep& object = heap::object_at(segment, id);
-        if (!object.domain.mutex.owner_died() && object.domain.unreconciled == 0) continue;
+        const std::uint64_t joint = __atomic_load_n(&object.domain.joint_slot, __ATOMIC_ACQUIRE);
+        const bool marked = joint != 0 && sessions.has_slot(session, joint - 1);
+        if (!object.domain.mutex.owner_died() && object.domain.unreconciled == 0 && !marked) continue;
         const heap::Ident ident = heap::Ident::unpack(object.ident);
         if (ident.life != heap::Life::live) continue;  // the directory's to mend
         try {
@@ -203,7 +207,7 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
     ReclaimReport report;
     if (!sessions.is(session)) return report;
     try {
-        recover_domains(report);
+        recover_domains(session, report);
         release_locks(session, report);
         return_leases(session, report);
         leave_pipes(session, report);

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -36,11 +37,12 @@ struct SlotRep {
     Cell<std::uint64_t> tid;
     Cell<std::uint64_t> session_generation;
     std::uint64_t wait[3];  // what the thread waits for, the thread's own to write (wait_graph.hpp); no domain
-    std::uint64_t reserved3[3];
+    std::uint64_t joint_decided;  // tx/joint.hpp; goes on where the slot's last thread ended
+    std::uint64_t reserved3[2];
     std::uint64_t reserved6;
     std::uint64_t reserved[6];
 };
-static_assert(sizeof(SlotRep) == segment::slot_size);
+static_assert(sizeof(SlotRep) == segment::slot_size && offsetof(SlotRep, joint_decided) == segment::slot_joint_decided);
 
 // A thread as lock words name it: 12 bits index, 18 bits generation; 0 = nobody.
 class SlotId {
@@ -110,6 +112,10 @@ class Sessions {
     std::uint64_t* wait_of(SlotId slot) const noexcept { return slots_[slot.index() % segment::max_slots].wait; }
     // Of every slot in use.
     std::vector<SlotId> slots() const;
+    // Is the slot of that index the session's, whatever the slot's generation?
+    bool has_slot(SessionId session, std::uint64_t index) const noexcept {
+        return index < segment::max_slots && static_cast<std::uint32_t>(slots_[index].ident.get()) == session.index + 1;
+    }
 
     // Is the thread's process still there? Where this cannot be known (across PID namespaces, behind a strange /proc,
     // without a free descriptor) the answer is yes: then only the service's pidfd tells.

@@ -1,5 +1,6 @@
 #include "tx/domain.hpp"
 
+#include "tx/joint.hpp"
 #include "tx/order.hpp"
 
 namespace muster::tx {
@@ -21,6 +22,7 @@ void format(DomainRep& domain, std::uint64_t log_offset, std::uint64_t log_capac
     domain.mutex.format();
     domain.log_offset = log_offset;
     domain.log_capacity = log_capacity;
+    domain.joint_slot = 0;
     __atomic_store_n(&domain.log_count, std::uint64_t{0}, __ATOMIC_RELAXED);
     // Never backwards: a reader that still holds the number from the domain's last life must not find it again.
     __atomic_store_n(&domain.sequence, (domain.sequence | 1) + 1, __ATOMIC_RELEASE);
@@ -69,6 +71,11 @@ bool recover(const segment::Segment& segment, DomainRep& domain) noexcept {
     try {
         const std::uint64_t capacity = domain.log_capacity;
         if (count > capacity) return false;
+        if (__builtin_expect(Joint::decided(segment, domain), false)) {  // it has happened
+            finish_writing(domain.log_count, domain.sequence);
+            Joint::unmark(domain);
+            return true;
+        }
         const LogEntry* log = count == 0 ? nullptr : log_of(segment, domain, capacity);
         for (std::uint64_t i = 0; i < count; ++i) (void)logged_word(segment, log[i].offset);  // all, before any
         if (count != 0) begin_writing(domain.sequence);
@@ -78,6 +85,7 @@ bool recover(const segment::Segment& segment, DomainRep& domain) noexcept {
         return false;
     }
     finish_writing(domain.log_count, domain.sequence);
+    Joint::unmark(domain);
     return true;
 }
 

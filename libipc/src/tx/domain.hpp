@@ -33,7 +33,9 @@ struct alignas(64) DomainRep {
     std::uint64_t log_capacity;
     std::uint64_t recoveries;  // how often an owner died here (statistics)
     std::uint64_t unreconciled;  // an owner died here and what hangs on the domain (I6) has not been mended yet
-    std::uint64_t reserved[4];
+    std::uint64_t joint_number;  // of the joint transaction that its owner is at (tx/joint.hpp)
+    std::uint64_t joint_slot;    // the owner's slot + 1; 0 = none
+    std::uint64_t reserved[2];
 };
 static_assert(sizeof(DomainRep) == segment::domain_size);
 
@@ -68,7 +70,8 @@ void reconciled(DomainRep& domain) noexcept;
 // What hangs on the domain could not be finished (tx::Busy elsewhere): left to the next one who enters, as after a death.
 void unreconciled(DomainRep& domain) noexcept;
 
-// Undoes what the log holds. Idempotent: a crash inside is mended by the next call. False when the log is damaged.
+// Undoes what the log holds, or discards it where the joint transaction that the domain takes part in has been decided.
+// Idempotent: a crash inside is mended by the next call. False when the log or the mark is damaged.
 [[nodiscard]] bool recover(const segment::Segment& segment, DomainRep& domain) noexcept;
 
 // What remains of enter() when the mutex was not simply free.

@@ -21,6 +21,9 @@ enum class Mutant {
     missing_wake,   // nobody is woken, neither after a change nor after a death
     leaked_extent,  // an extent with a tag and in no list is left to itself (I6)
     missing_fence,
+    early_decision,  // a joint transaction is decided before its changes are made
+    mark_late,       // its domains are marked after it was decided
+    early_unmark,    // a domain's mark goes before its log is emptied
 };
 #ifdef MUSTER_MUTANTS
 extern Mutant active_mutant;
@@ -40,6 +43,14 @@ inline void begin_writing(std::uint64_t& sequence) noexcept {
 // I2: the entry is whole before the count covers it, and covered before the word changes.
 inline void publish_entry(std::uint64_t& log_count, std::uint64_t count) noexcept {
     __atomic_store_n(&log_count, count, __ATOMIC_RELEASE);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+// A joint transaction's marks and its decision: what comes before is in place when the word is, and nothing of what
+// follows is done before it.
+inline void publish_word(std::uint64_t& word, std::uint64_t value) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
     std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

@@ -7,6 +7,7 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <array>
 #include <type_traits>
 
 #include "tx/cell.hpp"
@@ -15,14 +16,34 @@
 
 namespace muster::tx {
 
+// Many changes in one Tx need more of its log than there is. (What is one operation never does: I5.)
+struct LogFull {};
+
+// Blocks that fall out of use in a Tx of many changes: freed at its end, so that what they hold is not overwritten by the
+// next change, but there for a roll-back.
+struct FreedLater {
+    struct Block {
+        std::uint64_t block, size;
+    };
+    std::array<Block, 128> blocks;
+    unsigned count = 0;
+    bool at_the_end = false;  // now they are freed
+};
+
 class Tx {
   public:
     Tx(const segment::Segment& segment, DomainRep& domain)
         : segment_(segment),
           domain_(domain),
           capacity_(domain.log_capacity),
+          limit_(capacity_),
           log_(log_of(segment, domain, capacity_)) {
         if (__builtin_expect(domain.log_count != 0, false)) throw segment::Damage{"undo log not empty"};
+    }
+    // Of many changes, one after the other: each word is logged once; LogFull where that is too much.
+    Tx(const segment::Segment& segment, DomainRep& domain, FreedLater& later) : Tx(segment, domain) {
+        later_ = &later;
+        capacity_ = 0;  // so that save() always asks logged_already()
     }
     Tx(const Tx&) = delete;
     Tx& operator=(const Tx&) = delete;
@@ -60,7 +81,7 @@ class Tx {
         const std::uint64_t offset = segment_.offset_of(field) & ~std::uint64_t{7};
         if (count_ == 0 && !mutant(Mutant::missing_fence)) begin_writing(domain_.sequence);
         if (mutant(Mutant::unlogged_word) && count_ == 1) return;
-        if (__builtin_expect(count_ >= capacity_, false)) log_full();  // I5
+        if (__builtin_expect(count_ >= capacity_, false) && logged_already(offset)) return;  // I5
         LogEntry& entry = log_[count_];
         if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + 1);
         segment::store_word(&entry.offset, offset);
@@ -74,8 +95,12 @@ class Tx {
         const auto* word = static_cast<const std::uint64_t*>(field);
         if (mutant(Mutant::unlogged_word) && words != 0) ++word, --words;
         if (words == 0) return;
+        if (__builtin_expect(count_ + words > capacity_, false)) {  // I5
+            if (later_ == nullptr) log_full();
+            for (std::size_t i = 0; i < words; ++i) save(word + i);
+            return;
+        }
         if (count_ == 0 && !mutant(Mutant::missing_fence)) begin_writing(domain_.sequence);
-        if (__builtin_expect(words > capacity_ - count_, false)) log_full();  // I5
         const std::uint64_t offset = segment_.offset_of(word);
         LogEntry* const entries = log_ + count_;
         if (mutant(Mutant::count_before_entry)) publish_entry(domain_.log_count, count_ + words);
@@ -105,14 +130,24 @@ class Tx {
     // So a mutation allocates first and frees last; the heap checks it.
     void freed() noexcept { freed_ = true; }
     bool has_freed() const noexcept { return freed_; }
+    // Of many changes: where their blocks are kept until the end.
+    FreedLater* later() const noexcept { return later_; }
 
     const segment::Segment& segment() const noexcept { return segment_; }
     std::uint64_t entries() const noexcept { return count_; }
-    std::uint64_t entries_left() const noexcept { return capacity_ - count_; }
+    std::uint64_t entries_left() const noexcept { return limit_ - count_; }
 
   private:
     // Sound structures never need more (each operation's header states its bound); damaged ones may.
     [[noreturn, gnu::cold]] static void log_full() { throw segment::Damage{"a change larger than its undo log"}; }
+
+    [[gnu::cold]] bool logged_already(std::uint64_t offset) const {
+        if (later_ == nullptr) log_full();
+        for (std::uint64_t i = 0; i < count_; ++i)
+            if (log_[i].offset == offset) return true;
+        if (count_ >= limit_) throw LogFull{};
+        return false;
+    }
 
     void cover(std::uint64_t count) noexcept {
         count_ = count;
@@ -125,8 +160,9 @@ class Tx {
 
     const segment::Segment& segment_;
     DomainRep& domain_;
-    std::uint64_t capacity_;
+    std::uint64_t capacity_, limit_;
     LogEntry* log_;
+    FreedLater* later_ = nullptr;
     std::uint64_t count_ = 0;
     bool freed_ = false;
 };

@@ -3,5 +3,6 @@
 
 #include "tx/cell.hpp"
 #include "tx/domain.hpp"
+#include "tx/joint.hpp"
 #include "tx/patience.hpp"
 #include "tx/transaction.hpp"

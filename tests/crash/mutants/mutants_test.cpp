@@ -91,10 +91,18 @@ const std::vector<Row> growths{
     {realm_operations, "realm: reclaim, of somebody with an extent in the hand"},
 };
 
+// Those whose change is of several objects.
+const std::vector<Row> joint{
+    {joint_operations, "transact: set_within, a transfer between two dicts"},
+    {joint_operations, "transact: stage, dict and list"},
+    {joint_operations, "transact: put_within, dict and queue"},
+    {joint_operations, "transact: three objects"},
+};
+
 }  // namespace
 
 TEST_CASE("the library that carries the mutants is sound while none is active") {
-    for (const Row& row : {changes[1], changes[2], changes[3], wakes[1], wakes[3], wakes[6], growths[0]})
+    for (const Row& row : {changes[1], changes[2], changes[3], wakes[1], wakes[3], wakes[6], growths[0], joint[0], joint[3]})
         CHECK(failures_of(Mutant::none, row.area(), row.name).empty());
 }
 
@@ -118,4 +126,11 @@ TEST_CASE("missing_wake: a sleeper whom nobody wakes is caught") {
 }
 TEST_CASE("leaked_extent: an extent that nobody takes back is caught") {
     must_be_caught(Mutant::leaked_extent, "leaked_extent", growths, "leak");
+}
+TEST_CASE("early_decision: changes of several objects that are decided before they are made are caught") {
+    must_be_caught(Mutant::early_decision, "early_decision", joint);
+}
+TEST_CASE("mark_late: objects marked after the decision are caught") { must_be_caught(Mutant::mark_late, "mark_late", joint); }
+TEST_CASE("early_unmark: an object whose mark goes before its log is emptied is caught") {
+    must_be_caught(Mutant::early_unmark, "early_unmark", joint);
 }

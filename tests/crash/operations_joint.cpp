@@ -1,0 +1,194 @@
+// Changes of several objects at once: all of them or none, whoever mends what the dead left.
+#include <functional>
+#include <memory>
+
+#include "containers/containers.hpp"
+#include "crash/operations.hpp"
+
+namespace muster::test {
+namespace {
+
+using containers::Bytes;
+using containers::Directory;
+using containers::Queue;
+using containers::Sequence;
+using containers::Table;
+using heap::Heap;
+using heap::Kind;
+using heap::ObjectLock;
+using heap::ObjectRef;
+using segment::Segment;
+using tx::Tx;
+
+constexpr ObjectRef left{1, 1}, right{2, 1}, list{3, 1}, jobs{4, 1}, counts{5, 1};
+
+Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::string text_of(Bytes from) {
+    const std::string text(reinterpret_cast<const char*>(from.data()), from.size());
+    return text.size() <= 24 ? text : std::to_string(text.size()) + " x " + text[0];
+}
+
+// Two dicts, a list, a queue and a counter, with a few items each.
+void world(const Segment& segment) {
+    Directory directory(segment);
+    for (const Kind kind : {Kind::dict, Kind::dict, Kind::list, Kind::queue, Kind::counter}) directory.create(kind, living.index);
+    for (const ObjectRef ref : {left, right, counts})
+        for (const char* key : {"a", "b", "c"}) Table(segment, ref).set(bytes(key), {}, bytes("value 10"));
+    Sequence items(segment, list);
+    auto held = items.lock();
+    for (const char* item : {"one", "two, in a block", "three, in a block", "four"}) items.push_back(held, bytes(item));
+    for (const char* job : {"job 1", "job 2", "job 3"}) Queue(segment, jobs).try_put(bytes(job));
+}
+
+std::string all(const Segment& segment) {
+    std::string text, wrong;
+    const auto violation = [&](const std::string& what) { wrong += " VIOLATION " + what; };
+    for (const ObjectRef ref : {left, right, counts}) {
+        const Table table(segment, ref);
+        std::string part;
+        table.for_each([&](std::uint64_t) { part.clear(); },
+                       [&](Bytes key, Bytes value) { part += " " + text_of(key) + "=" + text_of(value); });
+        table.verify(violation);
+        text += part + ";";
+    }
+    const Sequence items(segment, list);
+    containers::Strings copies;
+    items.read(0, containers::max_items, copies);
+    for (std::size_t i = 0; i < copies.size(); ++i) text += " " + text_of(copies[i]);
+    items.verify(violation);
+    text += ";";
+    const Queue queue(segment, jobs);
+    queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + text_of(item); });
+    queue.verify(violation);
+    return text + wrong;
+}
+
+using Change = std::function<void(const Segment&, Tx&, Heap&)>;
+using Before = std::function<void(const Segment&, ObjectLock&)>;
+// Of one object: what is prepared under its lock, and its part of the change.
+struct Part {
+    ObjectRef ref;
+    Change change;
+    Before before = {};
+};
+
+void together(const Segment& segment, const std::vector<Part>& parts) {
+    std::vector<std::unique_ptr<ObjectLock>> locks;
+    std::vector<ObjectLock*> held;
+    for (const Part& part : parts) {
+        locks.push_back(std::make_unique<ObjectLock>(segment, part.ref));
+        held.push_back(locks.back().get());
+        if (part.before) part.before(segment, *held.back());
+    }
+    std::size_t at = 0;
+    heap::mutate_together(held, dying_thread.index(), at,
+                          [&](std::size_t i, Tx& tx, Heap& heap) { parts[i].change(segment, tx, heap); });
+}
+
+Part set(ObjectRef ref, const std::string& key, const std::string& value) {
+    return {ref,
+            [=](const Segment& s, Tx& tx, Heap& heap) { Table(s, ref).set_within(tx, heap, bytes(key), {}, bytes(value)); },
+            [=](const Segment& s, ObjectLock& lock) { Table(s, ref).reserve(lock, 1); }};
+}
+Part remove(ObjectRef ref, const std::string& key) {
+    return {ref, [=](const Segment& s, Tx& tx, Heap& heap) { Table(s, ref).remove_within(tx, heap, bytes(key)); }};
+}
+Part push(const std::vector<std::string>& values) {
+    return {list,
+            [=](const Segment& s, Tx& tx, Heap&) {
+                Sequence items(s, list);
+                items.resize_within(tx, items.size() + values.size());
+            },
+            [=](const Segment& s, ObjectLock& lock) {
+                containers::Strings all;
+                for (const std::string& value : values) all.add(bytes(value));
+                Sequence(s, list).stage(lock, all);
+            }};
+}
+Part put(const std::string& job) {
+    return {jobs, [=](const Segment& s, Tx& tx, Heap& heap) { Queue(s, jobs).put_within(tx, heap, bytes(job)); }};
+}
+Part take(int count) {
+    return {jobs, [=](const Segment& s, Tx& tx, Heap& heap) {
+                for (int i = 0; i < count; ++i) Queue(s, jobs).take_within(tx, heap);
+            }};
+}
+// Several changes of one object, one after the other.
+Part both(const Part& first, const Part& second) {
+    return {first.ref,
+            [=](const Segment& s, Tx& tx, Heap& heap) {
+                first.change(s, tx, heap);
+                second.change(s, tx, heap);
+            },
+            [=](const Segment& s, ObjectLock& lock) {
+                if (first.before) first.before(s, lock);
+                if (second.before) second.before(s, lock);
+            }};
+}
+
+std::string letters(std::size_t count, char letter) { return std::string(count, letter); }
+
+}  // namespace
+
+std::vector<Operation> joint_operations() {
+    std::vector<Operation> rows;
+    const auto add = [&](const char* name, std::vector<Part> parts) {
+        rows.push_back({name, world, [parts](const Segment& s) { together(s, parts); }, all});
+    };
+    add("transact: set_within, a transfer between two dicts", {set(left, "a", "value 09"), set(right, "a", "value 11")});
+    add("transact: set_within, from dict to dict", {remove(left, "b"), set(right, "b of the other", "value 10")});
+    add("transact: set_within, replaced by longer ones",
+        {set(left, "a", letters(200, 'x')), set(right, "b", letters(300, 'y'))});
+    add("transact: remove_within, and the same key again at the end",
+        {both(remove(left, "a"), set(left, "a", "again")), both(remove(right, "a"), set(right, "a", letters(100, 'n')))});
+    add("transact: reserve, the index grows before",
+        {{left,
+          [](const Segment& s, Tx& tx, Heap& heap) {
+              for (int i = 0; i < 12; ++i) Table(s, left).set_within(tx, heap, bytes("new " + std::to_string(i)), {}, bytes("v"));
+          },
+          [](const Segment& s, ObjectLock& lock) { Table(s, left).reserve(lock, 12); }},
+         remove(right, "a")});
+    add("transact: stage, dict and list", {set(left, "a", "value 09"), push({"five", "six, which has a block of its own"})});
+    add("transact: resize_within, the last two of a list go to a dict",
+        {set(right, "d", "three four"), {list, [](const Segment& s, Tx& tx, Heap&) { Sequence(s, list).resize_within(tx, 2); }}});
+    add("transact: set_within, list and counter",
+        {{list,
+          [](const Segment& s, Tx& tx, Heap& heap) {
+              Sequence(s, list).set_within(tx, heap, 1, bytes("two, in another block than before"));
+              Sequence(s, list).set_within(tx, heap, 2, bytes("THREE, IN A BLOCK"));
+              Sequence(s, list).set_within(tx, heap, 0, bytes("1"));
+          }},
+         set(counts, "a", "value 11")});
+    add("transact: put_within, dict and queue", {remove(left, "c"), put("job 4")});
+    add("transact: put_within, one with a block of its own", {put(letters(9000, 'j')), set(counts, "jobs", "value 04")});
+    rows.back().long_way = true;
+    add("transact: take_within, all that is there, and another one put", {set(left, "taken", "job 1"), both(put("job 4"), take(3))});
+    add("transact: take_within, the last one", {set(right, "taken", "job 3"), take(3)});
+    add("transact: three objects", {set(left, "a", "value 08"), set(right, "a", "value 12"), put("a is paid")});
+    add("transact: five objects",
+        {set(left, "a", "value 08"), remove(right, "a"), push({"five"}), take(1), set(counts, "a", "value 12")});
+    rows.back().long_way = true;
+    add("transact: one object alone", {both(set(left, "a", "value 00"), remove(left, "b"))});
+    add("transact: the heap of the second grows", {set(left, "a", "value 09"), set(right, "long", letters(6000, 'l'))});
+    add("transact: the heap of the first grows, and the second needs an extent",
+        {set(left, "long", letters(6000, 'l')), set(right, "large", letters(33'000, 'L'))});
+    rows.back().long_way = true;
+    // One change, then another that is taken back: its number is the next one's.
+    rows.push_back({"transact: roll back, after all was changed", world,
+                    [](const Segment& s) {
+                        together(s, {set(left, "a", "value 09"), set(right, "a", "value 11")});
+                        Part fails = take(1);
+                        fails.change = [change = fails.change](const Segment& segment, Tx& tx, Heap& heap) {
+                            change(segment, tx, heap);
+                            throw 0;
+                        };
+                        try {
+                            together(s, {set(left, "b", letters(200, 'b')), remove(right, "b"), fails});
+                        } catch (int) {
+                        }
+                    },
+                    all});
+    return rows;
+}
+
+}  // namespace muster::test
