@@ -55,6 +55,52 @@ TEST_CASE_METHOD(ExampleRun, "example ways_to_end: each end is told as what it w
     CHECK(process("on-a-fatal-error").at("exit_code").is_null());
 }
 
+TEST_CASE_METHOD(ExampleRun, "example daemon_process: the daemon ends with its parent, the other is waited for") {
+    example("daemon_process");
+    // Parent and children speak at once; what counts is who says what, and that the last word is the one waited for.
+    CHECK(sorted(lines) == sorted({
+                               "background is a daemon, foreground is no daemon",
+                               "background: starting",
+                               "foreground: starting",
+                               "strict: a daemon process may not have children",
+                               "MainProcess: exiting",
+                               "foreground: exiting",
+                           }));
+    CHECK(lines.back() == "foreground: exiting");
+    CHECK(eventually([&] { return process("background").at("signal") == SIGTERM; }));
+    CHECK(process("foreground").at("exit_code") == 0);
+}
+
+TEST_CASE_METHOD(ExampleRun, "example process_class: each process has its own arguments and its own run()") {
+    example("process_class");
+    CHECK(lines == std::vector<std::string>{
+                       "greeter-of-Ada: hello Ada",
+                       "greeter-of-Ada ended with 3",
+                       "greeter-of-Grace: hello Grace",
+                       "greeter-of-Grace ended with 5",
+                       "greeter-of-Barbara: hello Barbara",
+                       "greeter-of-Barbara ended with 7",
+                       "Ada: 3 letters",
+                       "Grace: 5 letters",
+                       "Barbara: 7 letters",
+                   });
+    CHECK(eventually([&] { return process("greeter-of-Ada").at("exit_code") == 3; }));
+}
+
+TEST_CASE_METHOD(ExampleRun, "example threads_in_process: the threads of a process share its handles") {
+    example("threads_in_process");
+    CHECK(lines == std::vector<std::string>{
+                       "current thread: MainThread",
+                       "threads: MainThread Thread-1 Thread-2 Thread-3",
+                       "active: 4",
+                       "active after join: 1",
+                       "Thread-1 in Process-1",
+                       "Thread-2 in Process-1",
+                       "Thread-3 in Process-1",
+                       "total: 3000, the process ended with 0",
+                   });
+}
+
 TEST_CASE("an example without an address has a daemon of its own, which ends with it") {
     const TempDirectory runtime;
     const Ran ran =

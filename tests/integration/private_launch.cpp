@@ -78,3 +78,19 @@ TEST_CASE("a private daemon whose service dies says so") {
     });
     CHECK_THAT(text, Contains("killed by signal 9 (SIGKILL)"));
 }
+
+TEST_CASE("a private daemon ignores the terminal's SIGINT") {
+    CHECK(said([] {
+              ::setpgid(0, 0);  // what Ctrl-C reaches: a program, its children, but not its daemon
+              ::signal(SIGINT, SIG_IGN);
+              const auto manager = launch();
+              auto dict = manager.dict<std::string, int>("dict");
+              const auto daemons = children_of(::getpid());
+              if (daemons.size() != 1 || ::getpgid(daemons[0]) == ::getpgrp()) return 1;
+              if (::kill(0, SIGINT) != 0) return 2;
+              // It answers, and it is the same.
+              (void)manager.processes();
+              dict.set("k", 1);
+              return children_of(::getpid()) == daemons && dict.at("k") == 1 ? 0 : 3;
+          }) == "");
+}
