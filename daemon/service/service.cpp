@@ -218,7 +218,10 @@ class Service final : public Outside, public StoreOutside {
     void on(const link::SignalDone& message, Fds&) { supervisor_->signal_done(message); }
     void on(const link::Stop&, Fds&) {
         spdlog::debug("stopping every worker");
-        supervisor_->shut_down([this] { end(0); });
+        supervisor_->shut_down([this] {
+            store_.shut();  // after the workers: until then they have what they work on
+            end(0);
+        });
     }
 
     void relay(std::uint64_t id, Fds& fds) {

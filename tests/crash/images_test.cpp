@@ -35,6 +35,7 @@ TEST_CASE("the extent table is whole after a death at any instruction") { examin
 TEST_CASE("a heap is whole after a death at any instruction") { examine_all(heap_operations()); }
 TEST_CASE("the directory is whole after a death at any instruction") { examine_all(directory_operations()); }
 TEST_CASE("a dict is whole after a death at any instruction") { examine_all(dict_operations()); }
+TEST_CASE("keys that expire are whole after a death at any instruction") { examine_all(expiry_operations()); }
 TEST_CASE("a list is whole after a death at any instruction") { examine_all(list_operations()); }
 TEST_CASE("a value and an array are whole after a death at any instruction") { examine_all(number_operations()); }
 TEST_CASE("a queue is whole after a death at any instruction") { examine_all(queue_operations()); }

@@ -44,6 +44,7 @@ std::vector<Operation> extent_operations();
 std::vector<Operation> heap_operations();
 std::vector<Operation> directory_operations();
 std::vector<Operation> dict_operations();
+std::vector<Operation> expiry_operations();
 std::vector<Operation> list_operations();
 std::vector<Operation> queue_operations();
 std::vector<Operation> number_operations();

@@ -80,6 +80,9 @@ std::vector<Operation> directory_operations() {
                    },
                    [](const Segment& s) { Directory(s).release_all(3u); }, objects, true, true});
     const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, objects}); };
+    add("directory: close, of all there is", fill, [](const Segment& s) { Directory(s).close(); });
+    all.back().in_steps = true;
+    all.back().contents = [](const Segment& s) { return objects(s) + (Directory(s).closed() ? " closed" : ""); };
     add("directory: open_or_create, a longest name", fill,
         [](const Segment& s) { make(s, std::string(heap::max_name, 'n').c_str()); });
     add("directory: open_or_create, in a bucket that others share", one_bucket(2),

@@ -130,6 +130,7 @@ TEST_CASE("an object's entry keeps its layout") {
     FIELD(ObjectRep, holders, 416);
     FIELD(ObjectRep, heap, 544);
     FIELD(ObjectRep, wait_points, 616);
+    FIELD(ObjectRep, watchers, 632);
     FIELD(ObjectRep, root, 640);
     CHECK(sizeof(ObjectRep::root) == 320);
     FIELD(ObjectRep, turns, 960);
@@ -157,7 +158,8 @@ TEST_CASE("containers keep their layout") {
     FIELD(DirectoryRep, doomed_head, 4);
     FIELD(DirectoryRep, high_water, 8);
     FIELD(DirectoryRep, live, 16);
-    SIZE(TableRep, 64);
+    FIELD(DirectoryRep, closed, 24);
+    SIZE(TableRep, 128);
     FIELD(TableRep, index, 0);
     FIELD(TableRep, slot_count, 8);
     FIELD(TableRep, size, 16);
@@ -165,13 +167,18 @@ TEST_CASE("containers keep their layout") {
     FIELD(TableRep, head, 32);
     FIELD(TableRep, tail, 40);
     FIELD(TableRep, changes, 48);
+    FIELD(TableRep, expiring, 56);
+    FIELD(TableRep, earliest, 64);
+    FIELD(TableRep, sweep_at, 72);
+    FIELD(TableRep, sweep_earliest, 80);
     SIZE(EntryRep, 40);
     FIELD(EntryRep, next, 0);
     FIELD(EntryRep, prev, 8);
     FIELD(EntryRep, hash, 16);
     FIELD(EntryRep, key_size, 24);
     FIELD(EntryRep, original_size, 28);
-    FIELD(EntryRep, value_size, 32);
+    FIELD(EntryRep, value, 32);
+    CHECK(EntryRep::timed_bit == 0x8000'0000'0000'0000);
     SIZE(SequenceRep, 128);
     FIELD(SequenceRep, size, 0);
     FIELD(SequenceRep, surplus, 8);

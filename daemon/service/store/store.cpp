@@ -172,8 +172,20 @@ void Store::sweep() {
                 }
             }
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
+            guarded(holding, [&](session::Realm& realm) { return realm.sweep_expired(); });
         } catch (const std::exception& error) {
-            spdlog::error("realm {}: the sweep for dead sessions failed: {}", holding.name, error.what());
+            spdlog::error("realm {}: the sweep for dead sessions and expired keys failed: {}", holding.name, error.what());
+        }
+    }
+}
+
+void Store::shut() noexcept {
+    for (auto& [uid, holding] : realms_) {
+        if (!holding.realm || holding.damaged) continue;
+        try {
+            holding.realm->shut();
+        } catch (const std::exception& error) {
+            spdlog::error("realm {}: it could not be shut: {}", holding.name, error.what());
         }
     }
 }

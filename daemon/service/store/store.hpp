@@ -81,8 +81,10 @@ class Store {
     void erase(uid_t caller, const std::string& name);
     session::CheckReport check(uid_t caller);
 
-    // Once a second: reclaims sessions whose processes are gone unnoticed, and what was deferred.
+    // Once a second: reclaims sessions whose processes are gone unnoticed, and removes keys that have expired.
     void sweep();
+    // The daemon ends as it was asked to: whoever still uses an object finds its realm closed.
+    void shut() noexcept;
     // Deferred work wants retry() soon.
     bool wants_retry() const noexcept { return !deferred_.empty(); }
     void retry();

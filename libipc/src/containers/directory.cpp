@@ -98,6 +98,7 @@ ObjectRef Directory::create(Kind kind, std::optional<std::uint32_t> holder, cons
 
 // Three steps, each harmless if it is the last: the object is built, made live, linked.
 std::uint32_t Directory::make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder) {
+    if (closed()) throw Closed{};
     // Holders of stale handles take an entry's lock for a moment, to find that their object is gone. One who is stopped
     // at that moment keeps the entry out of use, and nothing else.
     std::optional<tx::DomainLock> lock;
@@ -254,6 +255,7 @@ bool Directory::finish(std::uint32_t id, std::uint32_t before) {
             base::futex_wake(&word);
         }
         if (!tx::mutant(tx::Mutant::missing_wake)) base::futex_wake(reinterpret_cast<std::uint32_t*>(&object.turns[0]));
+        heap::wake_watchers(object.watchers);
         if (has_heap(ident.kind)) heap::Heap(segment_, object, id).destroy();  // again, if it was begun before
         tx::reconciled(object.domain);
     } catch (const tx::Busy&) {
@@ -335,6 +337,18 @@ std::uint32_t Directory::release_all(std::uint32_t session) {
     }
     finish_doomed();
     return freed;
+}
+
+void Directory::close() {
+    Guard guard(*this);
+    if (!closed()) {
+        Tx tx(segment_, domain_);
+        tx.set(rep_.closed, 1);
+        tx.commit();
+    }
+    for (std::uint32_t id = 1; id <= rep_.high_water; ++id)
+        if (is_live(id)) doom(id);
+    finish_doomed();
 }
 
 bool Directory::is_live(std::uint32_t id) const {

@@ -30,7 +30,8 @@ struct DirectoryRep {
     Cell<std::uint32_t> doomed_head;  // unlinked, to be taken apart
     Cell<std::uint64_t> high_water;   // ids 1..high_water were ever used
     Cell<std::uint64_t> live;         // linked or anonymous objects
-    std::uint64_t reserved[29];
+    Cell<std::uint64_t> closed;       // 1: the realm was shut, there will be no object any more
+    std::uint64_t reserved[28];
 };
 static_assert(sizeof(DirectoryRep) == segment::directory_root_size);
 
@@ -39,6 +40,7 @@ struct WrongKind {
     Kind kind;
 };
 struct TooManyObjects {};
+struct Closed {};  // the realm was shut
 
 struct ObjectEntry {
     ObjectRef ref;
@@ -61,7 +63,7 @@ class Directory {
         bool created;
     };
     // Opens the object of that name or makes it; of many at once exactly one creates. Throws WrongKind,
-    // heap::OutOfMemory, TooManyObjects, Damage. `name`: 1..255 bytes, checked by the caller.
+    // Closed, heap::OutOfMemory, TooManyObjects, Damage. `name`: 1..255 bytes, checked by the caller.
     Opened open_or_create(std::string_view name, Kind kind, const Init& init);
     // Without a name: lives as long as a session holds it.
     ObjectRef create(Kind kind, std::optional<std::uint32_t> holder, const Init& init = {});
@@ -76,6 +78,11 @@ class Directory {
     void release(ObjectRef ref, std::uint32_t session);
     // The session is dead: all it held. Returns how many objects were freed.
     std::uint32_t release_all(std::uint32_t session);
+
+    // For ever: whatever there is is erased, named or held, and nothing can be made. Each for itself; a second call does
+    // what the first one left.
+    void close();
+    bool closed() const noexcept { return rep_.closed != 0; }
 
     // Copies, without holding a lock while `fn` runs. Objects that come or go meanwhile are seen or not.
     std::vector<ObjectEntry> list() const;

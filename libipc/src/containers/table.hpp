@@ -4,16 +4,23 @@
 // touched only when it almost certainly is the one), and one block per entry with key and value inside, linked in
 // insertion order. Growing builds a new index in fresh memory and links it with one word (I3).
 //
-// Transactions log at most: 20 words, plus those of a value overwritten in place (in_place_limit / 8).
+// An entry may have a time at which it expires (expiry.hpp): a word of its own before the value, so that entries without
+// one are as small, and found as fast, as if there were none. From then on it is there for nobody: readers pass over it,
+// whoever changes it removes it first (a change of its own, which nobody can see), an index that would grow is rid of all
+// such entries first, and the service sweeps.
+//
+// Transactions log at most: 24 words, plus those of a value overwritten in place (in_place_limit / 8).
 // Thread safety: readers need nothing (validated under the sequence number, I8); writers hold the object's lock,
 // which these functions take. Throws heap::Destroyed, heap::OutOfMemory, tx::Busy, segment::Damage.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "containers/expiry.hpp"
 #include "heap/heap.hpp"
 
 namespace muster::containers {
@@ -33,16 +40,25 @@ struct TableRep {
     Cell<std::uint64_t> used;      // slots that are not empty: entries and tombstones
     Cell<std::uint64_t> head, tail;  // first and last entry
     Cell<std::uint64_t> changes;   // of the set of keys, for iteration that must not see one
-    std::uint64_t reserved;
+    Cell<std::uint64_t> expiring;  // entries that will expire; 0: the rest means nothing, sweep_at is 0
+    Cell<std::uint64_t> earliest;  // none expires before
+    Cell<std::uint64_t> sweep_at;  // the entry at which a sweep goes on; 0: none is under way
+    Cell<std::uint64_t> sweep_earliest;  // of those it has passed, and of what came to expire meanwhile
+    std::uint64_t reserved[5];
 };
-static_assert(sizeof(TableRep) == 64);
+static_assert(sizeof(TableRep) == 128);
 
-// Key, original key (when it is not the key's canonical form), value: one after the other, each 8-byte aligned.
+// Key, original key (when it is not the key's canonical form), expiry (if it is timed), value: one after the other, each
+// 8-byte aligned.
 struct EntryRep {
+    static constexpr std::uint64_t timed_bit = std::uint64_t{1} << 63;
     Cell<std::uint64_t> next, prev;
     Cell<std::uint64_t> hash;
     Cell<std::uint32_t> key_size, original_size;  // constant while the entry lives
-    Cell<std::uint64_t> value_size;
+    Cell<std::uint64_t> value;                    // its size, and the bit: it is timed
+
+    bool timed() const noexcept { return (value & timed_bit) != 0; }
+    std::uint64_t value_size() const noexcept { return value & ~timed_bit; }
 };
 static_assert(sizeof(EntryRep) == 40);
 
@@ -64,17 +80,21 @@ class Table {
         const auto look = [&] {
             check_live();
             const EntryRep* entry = search(key, hash);
-            found = entry != nullptr;
+            found = entry != nullptr && !expired(*entry);
             if (found) copy_value(*entry, out);
         };
         if (__builtin_expect(tx::read_validated(object_.domain, look), true)) return found;
         ObjectLock lock(segment_, ref_);
         const EntryRep* entry = find(key, hash);
-        if (entry != nullptr) copy_value(*entry, out);
-        return entry != nullptr;
+        found = entry != nullptr && !expired(*entry);
+        if (found) copy_value(*entry, out);
+        return found;
     }
     bool contains(Bytes key) const;
+    // Exact; O(1) unless something has expired and not been swept yet.
     std::uint64_t size() const;
+    // The same without waiting for anybody: while it is being changed, what expired may be counted.
+    std::uint64_t glance_size() const;
 
     enum class If { always, absent, equal };
     struct Stored {
@@ -82,9 +102,10 @@ class Table {
         bool present = false;  // the key was there before
     };
     // `original`: empty when the key is its own canonical form. With If::equal only over `expected`. When nothing is
-    // stored although the key is there, `refused` gets the present value (before the lock is released).
+    // stored although the key is there, `refused` gets the present value (before the lock is released). With `expiry` it
+    // expires then; without, it stays, but under If::equal, which changes what is there, it expires when that would have.
     Stored store(Bytes key, Bytes original, Bytes value, If condition = If::always, Bytes expected = {},
-                 const std::function<void(Bytes)>& refused = {});
+                 const std::function<void(Bytes)>& refused = {}, std::uint64_t expiry = never);
     // store() under If::always, as short as it can be for a value that fits where the old one is.
     void set(Bytes key, Bytes original, Bytes value) {
         const std::uint64_t hash = hash_of(key);
@@ -92,7 +113,7 @@ class Table {
         std::uint64_t slot = 0;
         EntryRep* entry = search(key, hash, &slot);
         if (entry == nullptr || !fits_in_place(*entry, value.size()))
-            return store_at(lock, {entry, slot, hash}, key, original, value);
+            return store_at(lock, {entry, slot, hash}, key, original, value, never);
         Tx tx(segment_, object_.domain);
         write_in_place(tx, *entry, value);
         tx.commit();
@@ -106,9 +127,23 @@ class Table {
     // --- as parts of a larger change, under the caller's lock (heap::mutate_together) ---
     // Before it, a change of its own that nobody sees: room in the index for so many more keys.
     void reserve(ObjectLock& lock, std::uint64_t more);
-    // As set() and remove(); log at most 16 words, those overwritten in place besides.
+    // As set() and remove(); log at most 20 words, those overwritten in place besides.
     void set_within(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value);
     bool remove_within(Tx& tx, heap::Heap& heap, Bytes key);
+
+    // --- expiry ---
+    // When the key's value expires, or `never`; none: there is no such key.
+    std::optional<std::uint64_t> expiry(Bytes key) const;
+    // From now on it expires then. False: there is no such key.
+    bool expire(Bytes key, std::uint64_t expiry);
+    // It stays. False: there is no such key, or it would have stayed.
+    bool persist(Bytes key);
+    // Removes what has expired, one by one, looking at no more than `most` entries; the next call goes on behind them.
+    struct Swept {
+        std::uint64_t looked = 0, removed = 0;
+        bool complete = true;  // it got to the end
+    };
+    Swept sweep(std::uint64_t most, base::Deadline deadline = base::Deadline::never());
 
     // In insertion order, as of one moment: `begin(size)` first, again when it had to start over. The key is the
     // original one.
@@ -130,8 +165,12 @@ class Table {
         return static_cast<std::uint64_t>(static_cast<unsigned __int128>(hash) * count >> 64);
     }
     static std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) & ~std::uint64_t{7}; }
-    static std::uint64_t block_size(std::uint64_t key, std::uint64_t original, std::uint64_t value) noexcept {
-        return sizeof(EntryRep) + padded(key) + padded(original) + padded(value);
+    static std::uint64_t block_size(std::uint64_t key, std::uint64_t original, std::uint64_t value,
+                                    bool timed = false) noexcept {
+        return sizeof(EntryRep) + padded(key) + padded(original) + (timed ? 8 : 0) + padded(value);
+    }
+    static std::uint64_t block_size(const EntryRep& entry) noexcept {
+        return block_size(entry.key_size, entry.original_size, entry.value_size(), entry.timed());
     }
 
     TableRep& rep() const noexcept { return heap::root_of<TableRep>(object_); }
@@ -145,11 +184,26 @@ class Table {
         return segment_.bytes(segment_.offset_of(&entry) + sizeof(EntryRep), entry.key_size);
     }
     std::uint64_t value_offset(const EntryRep& entry) const {
-        return segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size) + padded(entry.original_size);
+        return segment_.offset_of(&entry) + sizeof(EntryRep) + padded(entry.key_size) + padded(entry.original_size) +
+               (entry.timed() ? 8 : 0);
     }
+    Bytes value_of(const EntryRep& entry) const { return view(value_offset(entry), entry.value_size()); }
+    // Of a timed entry.
+    Cell<std::uint64_t>& expiry_cell(const EntryRep& entry) const {
+        return *segment_.block<Cell<std::uint64_t>>(segment_.offset_of(&entry) + sizeof(EntryRep) +
+                                                    padded(entry.key_size) + padded(entry.original_size));
+    }
+    std::uint64_t expiry_of(const EntryRep& entry) const {
+        return __builtin_expect(entry.timed(), false) ? expiry_cell(entry).get() : never;
+    }
+    bool expired(const EntryRep& entry) const {
+        return __builtin_expect(entry.timed(), false) && expiry_cell(entry) <= expiry_clock();
+    }
+    // Is there anything that may have expired by `now`?
+    bool may_have_expired(std::uint64_t now) const noexcept { return rep().expiring != 0 && rep().earliest <= now; }
     template <typename Out>
     void copy_value(const EntryRep& entry, Out& out) const {
-        const std::uint64_t size = entry.value_size;
+        const std::uint64_t size = entry.value_size();
         const std::byte* from = segment_.bytes(value_offset(entry), size);
         if (size > 4096 && !plausible(entry, size)) throw segment::Damage{"dict entry: sizes"};
         segment::copy_out(out.resize(static_cast<std::size_t>(size)), from, static_cast<std::size_t>(size));
@@ -185,10 +239,11 @@ class Table {
     Cell<std::uint64_t>& slot_at(std::uint64_t slot) const {
         return *segment_.block<Cell<std::uint64_t>>(rep().index + slot * 8);
     }
-    // May the value stand where the old one does? The block must stay of its class: free() finds it by its size.
+    // May the value stand where the old one does? The block must stay of its class: free() finds it by its size. A timed
+    // entry's never does: the bit makes the size that is looked at too large for any class.
     static bool fits_in_place(const EntryRep& entry, std::uint64_t size) noexcept {
         if (size > in_place_limit) return false;
-        const std::uint64_t now = entry.value_size;
+        const std::uint64_t now = entry.value;
         if (padded(size) == padded(now)) return true;
         const std::uint64_t old_block = block_size(entry.key_size, entry.original_size, now);
         const std::uint64_t new_block = block_size(entry.key_size, entry.original_size, size);
@@ -197,19 +252,26 @@ class Table {
     }
     void write_in_place(Tx& tx, EntryRep& entry, Bytes value) const {
         tx.write(segment_.bytes(value_offset(entry), padded(value.size())), value.data(), value.size());
-        if (entry.value_size != value.size()) tx.set(entry.value_size, value.size());
+        if (entry.value != value.size()) tx.set(entry.value, value.size());
     }
     // Where a key was found, or not.
     struct Place {
         EntryRep* entry;
         std::uint64_t slot, hash;
     };
-    void store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes original, Bytes value);
+    // What has expired is removed, and not there.
+    EntryRep* find_present(ObjectLock& lock, Bytes key, std::uint64_t hash, std::uint64_t* slot);
+    void store_at(ObjectLock& lock, const Place& place, Bytes key, Bytes original, Bytes value, std::uint64_t expiry);
     void grow_index(ObjectLock& lock, std::uint64_t more = 1);
-    std::uint64_t build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
-    void insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash);
-    void overwrite(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot, Bytes key, Bytes value, std::uint64_t hash);
+    std::uint64_t build_entry(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash,
+                              std::uint64_t expiry);
+    void insert(Tx& tx, heap::Heap& heap, Bytes key, Bytes original, Bytes value, std::uint64_t hash, std::uint64_t expiry);
+    void overwrite(Tx& tx, heap::Heap& heap, const Place& place, Bytes key, Bytes value, std::uint64_t expiry);
     void unlink(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot);
+    // An entry that expires at `before` gives way to one that does so at `after`; `never`: it does not, or there is none.
+    void count_expiring(Tx& tx, std::uint64_t before, std::uint64_t after);
+    Swept sweep(ObjectLock& lock, std::uint64_t most);
+    std::uint64_t count_expired(std::uint64_t now) const;
 
     const Segment& segment_;
     ObjectRep& object_;

@@ -271,4 +271,13 @@ bool Heap::Owned::holds(std::uint64_t offset, std::uint64_t size) const noexcept
     return offset <= span->end && size <= span->end - offset;
 }
 
+int wake_watchers(std::uint32_t& word) noexcept {
+    if (tx::mutant(tx::Mutant::missing_wake)) return 0;
+    std::uint32_t now = __atomic_add_fetch(&word, 2u, __ATOMIC_SEQ_CST);
+    const int woken = base::futex_wake(&word);
+    if (woken == 0)
+        __atomic_compare_exchange_n(&word, &now, now & ~1u, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    return woken;
+}
+
 }  // namespace muster::heap

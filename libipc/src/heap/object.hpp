@@ -81,7 +81,8 @@ struct ObjectRep {
     HeapRep heap;
     // Futex words of those who wait for something of this object (sync/wait_point.hpp); outside every domain.
     std::array<std::uint32_t, 4> wait_points;
-    std::uint64_t reserved2;
+    std::uint32_t watchers;  // the same, of those who wait for any change of it (object_lock.hpp wakes them)
+    std::uint32_t reserved2;
     alignas(64) std::array<std::byte, 320> root;  // the container's own, by kind
     // Of locks and their like alone, whatever lived in the entry before: see begin_turns.
     alignas(64) std::array<std::uint64_t, 8> turns;

@@ -11,13 +11,43 @@ struct Destroyed {};
 // How long those who only look (verify) wait for an object's lock.
 inline constexpr std::chrono::milliseconds inspection_patience{50};
 
+// Wakes all who sleep on the word; returns how many. They then look at what it is that they wait for.
+int wake_watchers(std::uint32_t& word) noexcept;
+
+// Declared before an object's lock: tells those who wait for a change once the lock is released. Nobody watches, as a
+// rule: then it is the look at one word. A waiter announces itself in it and then looks at the sequence number, so here
+// the look must come after the change is visible (as sync/wait_point.hpp has it); who dies in between leaves the waiter to
+// its slices (I9).
+class TellWatchers {
+  public:
+    explicit TellWatchers(std::uint32_t& word) noexcept : word_(word) {}
+    TellWatchers(const TellWatchers&) = delete;
+    TellWatchers& operator=(const TellWatchers&) = delete;
+    ~TellWatchers() {
+#if defined(__x86_64__) || defined(__i386__)
+        // The release of the lock was a locked instruction, which is the fence.
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+        if (__builtin_expect((__atomic_load_n(&word_, __ATOMIC_RELAXED) & 1) != 0, false)) wake_watchers(word_);
+    }
+
+  private:
+    std::uint32_t& word_;
+};
+
 // Holds the domain of the object that `ref` names. Throws Destroyed, tx::Busy (deadline), segment::Damage.
 // When a predecessor died inside: its mutation has been undone and its extents reconciled (I6).
 class ObjectLock {
   public:
     ObjectLock(const Segment& segment, ObjectRef ref) : ObjectLock(segment, ref, segment.lock_deadline()) {}
     ObjectLock(const Segment& segment, ObjectRef ref, base::Deadline deadline)
-        : segment_(segment), object_(object_at(segment, ref.id)), ref_(ref), lock_(segment, object_.domain, deadline) {
+        : segment_(segment),
+          object_(object_at(segment, ref.id)),
+          ref_(ref),
+          tell_(object_.watchers),
+          lock_(segment, object_.domain, deadline) {
         const Ident ident = Ident::unpack(object_.ident);
         if (ident.generation != ref.generation || ident.life != Life::live) throw Destroyed{};
         if (__builtin_expect(object_.domain.unreconciled != 0, false)) mend();
@@ -41,6 +71,7 @@ class ObjectLock {
     const Segment& segment_;
     ObjectRep& object_;
     ObjectRef ref_;
+    TellWatchers tell_;  // after lock_ is gone
     tx::DomainLock lock_;
 };
 

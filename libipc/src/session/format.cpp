@@ -42,7 +42,7 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         case Kind::dict:
         case Kind::set:
         case Kind::name_space:
-        case Kind::counter: return heap::root_of<containers::TableRep>(object).size;
+        case Kind::counter: return containers::Table(segment, ref).glance_size();
         case Kind::list: return heap::root_of<containers::SequenceRep>(object).size;
         case Kind::queue: {
             const auto& root = heap::root_of<containers::QueueRep>(object);

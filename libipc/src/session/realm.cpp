@@ -198,6 +198,8 @@ void Realm::Impl::wake_everybody(ReclaimReport& report) {
             __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
             report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&word));
         }
+        if ((__atomic_load_n(&object.watchers, __ATOMIC_RELAXED) & 1) != 0)
+            report.waiters_woken += static_cast<std::uint32_t>(heap::wake_watchers(object.watchers));
         if (const Holding* kind = holding(ident.kind))
             report.waiters_woken += kind->wake({segment, sessions, {id, ident.generation}});
     }
@@ -240,6 +242,35 @@ ReclaimReport Realm::reclaim_dead(const std::vector<std::uint32_t>& spare) {
             total.deferred = total.deferred || one.deferred;
         }
         return total;
+    });
+}
+
+void Realm::shut() {
+    impl_->guarded("shut", [&] { impl_->directory.close(); });
+}
+
+std::uint64_t Realm::sweep_expired(std::uint64_t most) {
+    constexpr std::uint64_t at_a_time = 1024;
+    return impl_->guarded("sweep", [&] {
+        std::uint64_t looked = 0, removed = 0;
+        for (std::uint32_t id = 1; id <= impl_->directory.high_water() && looked < most; ++id) {
+            const ObjectRep& object = heap::object_at(impl_->segment, id);
+            const heap::Ident ident = heap::Ident::unpack(object.ident);
+            if (ident.life != heap::Life::live || !heap::is_table(ident.kind)) continue;
+            if (heap::root_of<containers::TableRep>(object).expiring == 0) continue;
+            containers::Table table(impl_->segment, {id, ident.generation});
+            try {
+                for (containers::Table::Swept swept{0, 0, false}; !swept.complete && looked < most;) {
+                    swept = table.sweep(std::min(at_a_time, most - looked), base::Deadline::after(lock_patience));
+                    looked += swept.looked;
+                    removed += swept.removed;
+                }
+            } catch (const heap::Destroyed&) {
+            } catch (const tx::Busy&) {
+            } catch (const segment::Damage&) {  // check() tells of it
+            }
+        }
+        return removed;
     });
 }
 

@@ -99,6 +99,13 @@ class Realm {
     // has just started, and as a slow sweep for clients that never registered. `spare` are slots known to be alive.
     ReclaimReport reclaim_dead(const std::vector<std::uint32_t>& spare);
 
+    // The daemon ends: all objects are erased for everybody, who finds the realm closed, and none can be made any more.
+    void shut();
+
+    // Removes keys that have expired, looking at no more than `most` entries of all objects together; of each at so many at
+    // a time that others wait a fraction of a millisecond. What is locked is left to the next call. Returns how many.
+    std::uint64_t sweep_expired(std::uint64_t most = 1u << 16);
+
     std::vector<ObjectInfo> objects() const;
     std::uint32_t object_count() const;
     void erase(std::string_view object_name);  // throws no_such_object
