@@ -13,6 +13,7 @@ namespace {
 struct Options {
     std::string name, key, value;
     bool as_string = false;
+    std::optional<Duration> ttl;
 
     Value key_value() const { return parse_value(key, as_string); }
 };
@@ -41,10 +42,44 @@ int get(Context& context, const Options& options) {
 }
 
 int set(Context& context, const Options& options) {
-    context.manager()
-        .dict(options.name)
-        .set(options.key_value(), parse_value(options.value, options.as_string));
+    auto dict = context.manager().dict(options.name);
+    const Value key = options.key_value(), value = parse_value(options.value, options.as_string);
+    if (options.ttl && *options.ttl)
+        dict.set(key, value, **options.ttl);
+    else
+        dict.set(key, value);
     return exit_done;
+}
+
+int ttl(Context& context, const Options& options) {
+    const auto dict = open(context, options);
+    const auto left = dict.ttl(options.key_value());
+    if (!left && !dict.contains(options.key_value())) return absent(dict, options, "ttl");
+    const double seconds = left ? std::chrono::duration<double>(*left).count() : 0;
+    if (context.json)
+        context.out.json(left ? Value(seconds) : Value());
+    else
+        context.out.line(left ? human_duration(seconds) : "stays");
+    return exit_done;
+}
+
+int persist(Context& context, const Options& options) {
+    auto dict = open(context, options);
+    if (dict.persist(options.key_value()) || dict.contains(options.key_value())) return exit_done;
+    return absent(dict, options, "persist");
+}
+
+int expire(Context& context, const Options& options) {
+    std::optional<std::chrono::nanoseconds> time;
+    try {
+        time = parse_duration(options.value);
+    } catch (const std::invalid_argument& wrong) {
+        complain(Error(Errc::invalid_argument, "expire", "dict '" + options.name + "'", wrong.what()));
+        return exit_usage;
+    }
+    if (!time) return persist(context, options);  // "inf"
+    auto dict = open(context, options);
+    return dict.expire(options.key_value(), *time) ? exit_done : absent(dict, options, "expire");
 }
 
 int setdefault(Context& context, const Options& options) {
@@ -110,7 +145,7 @@ int create(Context& context, const Options& options) {
     return exit_done;
 }
 
-enum Takes { nothing, key, key_and_value };
+enum Takes { nothing, key, key_and_value, key_value_and_ttl, key_and_time };
 
 }  // namespace
 
@@ -130,12 +165,14 @@ void add_dict(Parser& parser, Context& context) {
             command.flag(options->as_string, "-s,--string",
                          "take what is given as text, even where it is valid JSON");
         }
-        if (takes == key_and_value)
+        if (takes == key_and_value || takes == key_value_and_ttl)
             command.positional(options->value, "VALUE", "the value, read as the key is");
+        if (takes == key_and_time) command.positional(options->value, "TIME", "from now on, as 5s or 100ms");
+        if (takes == key_value_and_ttl) command.option(options->ttl, "--ttl", "it expires after so long, as 5s or 100ms");
         command.action([options, verb = std::move(verb), &context] { return verb(context, *options); });
     };
     add("get", "print the value of a key; exit code 1 when there is no such key", key, get);
-    add("set", "set the value of a key", key_and_value, set);
+    add("set", "set the value of a key; it stays, unless --ttl is given", key_value_and_ttl, set);
     add("setdefault", "set it unless the key is there; print the value that is there then", key_and_value,
         setdefault);
     add("del", "remove a key; exit code 1 when there is no such key", key, del);
@@ -146,6 +183,9 @@ void add_dict(Parser& parser, Context& context) {
     add("items", "print key and value, a tab between; with --json an array of [KEY, VALUE]", nothing, items);
     add("len", "print the number of keys", nothing, len);
     add("clear", "remove all keys", nothing, clear);
+    add("ttl", "print how long a key has left, or that it stays; exit code 1 when there is no such key", key, ttl);
+    add("expire", "let a key expire; exit code 1 when there is no such key", key_and_time, expire);
+    add("persist", "let a key stay; exit code 1 when there is no such key", key, persist);
     add("create", "make it, if it is not there", nothing, create);
 }
 

@@ -43,7 +43,10 @@ void serve(session::Realm& realm, unsigned what) {
             (void)realm.session_count();
             (void)realm.instance();
             break;
-        case 4: call([&] { (void)realm.reclaim_dead({}); }); break;
+        case 4:
+            call([&] { (void)realm.reclaim_dead({}); });
+            call([&] { (void)realm.sweep_expired(); });
+            break;
         case 5: call([&] { (void)realm.reclaim(0, 1); }); break;
         case 6: call([&] { (void)realm.session_is(1, 1, 1); }); break;
         case 7: call([&] { realm.erase("dict"); }); break;
@@ -65,7 +68,13 @@ class Client {
             case 2: with<Dict<>>("dict", [&](auto& d) { d.insert_or_assign(by + 1000, std::string(by * 9u, 'n')); }); break;
             case 3: with<Dict<>>("dict", [&](auto& d) { d.insert_or_assign("big", std::string(by * 200u, 'n')); }); break;
             case 4: with<Dict<>>("dict", [&](auto& d) { (void)d.get(int{by}); (void)d.contains("key 1"); }); break;
-            case 5: with<Dict<>>("dict", [&](auto& d) { (void)d.erase(3 * (by % 14)); }); break;
+            case 5: with<Dict<>>("dict", [&](auto& d) { (void)d.erase(3 * (by % 14)); });
+                with<Dict<>>("dict", [&](auto& d) {
+                    d.set("key 2", by, std::chrono::nanoseconds(by % 3));
+                    (void)d.expire(by % 14, std::chrono::hours(1));
+                    (void)d.persist("key 3");
+                    (void)d.ttl("key 2");
+                }); break;
             case 6: with<Dict<>>("dict", [&](auto& d) { (void)d.popitem(); }); break;
             case 7: with<Dict<>>("dict", [&](auto& d) { d.clear(); }); break;
             case 8: with<Dict<>>("dict", [&](auto& d) {
@@ -124,6 +133,7 @@ class Client {
         } catch (const tx::Busy&) {
         } catch (const containers::WrongKind&) {
         } catch (const containers::TooManyObjects&) {
+        } catch (const containers::Closed&) {
         } catch (const heap::OutOfMemory&) {
         }
     }

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <future>
 
+#include <muster/ipc.hpp>
+
 #include "ctl_program.hpp"
 #include "support/skip.hpp"
 
@@ -172,6 +174,25 @@ TEST_CASE("shutdown stops the workers and ends the daemon") {
     CHECK(ctl("shutdown").code == 0);
     CHECK(muster::test::eventually([&] { return ::kill(process["pid"].get<pid_t>(), 0) == -1; }));
     CHECK(muster::test::eventually([&] { return ctl("ps").code == 3; }));
+}
+
+TEST_CASE("after musterctl shutdown a program's handles are closed") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const auto manager = muster::Manager::connect(daemon.address());
+    auto dict = manager.dict<std::string, int>("dict");
+    dict.set("k", 1);
+    CHECK(ctl("shutdown").code == 0);
+    const auto closed = [&] {
+        try {
+            (void)dict.get("k");
+        } catch (const muster::Error& error) {
+            return error.errc() == muster::Errc::closed;
+        }
+        return false;
+    };
+    CHECK(muster::test::eventually(closed));
+    CHECK_THROWS_AS(manager.queue("new"), muster::Error);
 }
 
 TEST_CASE("usage errors are one line and exit code 2, whatever the verb") {

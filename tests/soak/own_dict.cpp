@@ -6,6 +6,8 @@
 namespace muster::soak {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::uint64_t keys = 40;
 
 using Entries = std::vector<std::uint32_t>;
@@ -89,7 +91,20 @@ void OwnWork::change_dict() {
     const auto removed = [&] {
         if (present) model.erase(there);
     };
-    switch (context_.random.below(16)) {
+    switch (context_.random.below(20)) {
+        case 16:  // long enough not to be seen to expire
+            put();
+            return change(Own::dict, Op::dict_set_ttl, model, [&] { dict.set(key, value, 24h); });
+        case 17:  // it has expired at once, and occupies memory until it is swept or touched
+            removed();
+            return change(Own::dict, Op::dict_set_expired, model, [&] { dict.set(key, value, 0s); });
+        case 18:
+            return change(Own::dict, Op::dict_expire, model,
+                          [&] { expect(Own::dict, Op::dict_expire, dict.expire(key, 24h) == present); });
+        case 19:
+            return change(Own::dict, Op::dict_persist, model, [&] {
+                expect(Own::dict, Op::dict_persist, (!dict.persist(key) || present) && !dict.ttl(key));
+            });
         case 0:
         case 1:
         case 2:

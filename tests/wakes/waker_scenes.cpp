@@ -1,4 +1,6 @@
 // Those who let others on, and are killed while they do.
+#include <muster/wait_any.hpp>
+
 #include "wakes/world.hpp"
 
 namespace muster::test {
@@ -178,6 +180,41 @@ Scene death_wakes_directory() {
             }, true};
 }
 
+Scene put_wakes_any() {
+    return {"a put lets on a wait_any", [](World& world, const std::string& name) {
+                auto queue = world.manager.queue<std::string>(name);
+                Image image;
+                image.operation = [queue]() mutable { queue.put("item"); };
+                image.may_sleep = [raw = world.queue(name)] { return raw.looks_empty(); };
+                image.let_on = [queue]() mutable { queue.put("late"); };
+                return image;
+            }, [](World& world, const std::string& name) {
+                auto queue = world.manager.queue<std::string>(name);
+                const auto ready = wait_any({Waitable::room(world.manager.queue<int>(name + "'", {.maxsize = 1})), queue});
+                if (ready.empty()) throw std::runtime_error("nothing was ready");
+            }};
+}
+
+// A change of any kind lets on who watches: all of them leave an object's lock.
+Scene change_wakes_watch(const std::string& what, std::function<void(Dict<int, int>&)> change) {
+    return {what + " lets on a watch", [change](World& world, const std::string& name) {
+                auto dict = world.manager.dict<int, int>(name);
+                dict.set(1, 1);
+                const auto before = std::make_shared<std::uint64_t>(dict.version());
+                Image image;
+                image.operation = [dict, change]() mutable { change(dict); };
+                image.may_sleep = [&object = world.object(name), before] {
+                    return (tx::sequence_of(object.domain) & ~std::uint64_t{1}) == *before;
+                };
+                image.let_on = [dict]() mutable { dict.set(1, 3); };
+                image.words = {&world.object(name).watchers};
+                return image;
+            }, [](World& world, const std::string& name) {
+                auto dict = world.manager.dict<int, int>(name);
+                (void)dict.wait_for_change(dict.version());
+            }};
+}
+
 }  // namespace
 
 std::vector<Scene> waker_scenes() {
@@ -185,6 +222,9 @@ std::vector<Scene> waker_scenes() {
             put_wakes_get("a large item", std::string(9000, 'x')),
             full_queue("a get", [](Queue<std::string>& queue) { (void)queue.get(); }),
             full_queue("a clear", [](Queue<std::string>& queue) { queue.clear(); }),
+            put_wakes_any(),
+            change_wakes_watch("a set", [](Dict<int, int>& dict) { dict.set(1, 2); }),
+            change_wakes_watch("an erase of a key", [](Dict<int, int>& dict) { dict.erase(1); }),
             close_wakes(true),
             close_wakes(false),
             erase_wakes_get(),

@@ -8,6 +8,7 @@
 // value over 1 GiB), unhashable (a key that holds an object), type_mismatch (a stored value is no V).
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <initializer_list>
 #include <optional>
@@ -19,7 +20,9 @@
 #include <muster/codec.hpp>
 #include <muster/detail/key.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/timeout.hpp>
 #include <muster/value.hpp>
+#include <muster/watch.hpp>
 
 namespace muster {
 
@@ -35,6 +38,8 @@ class DictBase : public Handle {
     std::size_t size() const;
     [[nodiscard]] bool empty() const { return size() == 0; }
     void clear();
+    using Handle::version;  // watch.hpp
+    using Handle::wait_for_change;
 
   protected:
     struct Key {
@@ -49,6 +54,13 @@ class DictBase : public Handle {
     void store_many(const Strings& canonical, const Strings& original, const Strings& values);
     bool remove(const Key& key, Buffer* value, const char* operation);
     bool remove_last(Strings& key_and_value);
+    // With a time to live; zero and less: it has expired at once.
+    bool store_for(const Key& key, Bytes value, std::chrono::nanoseconds ttl, If condition);
+    bool expire(const Key& key, std::chrono::nanoseconds ttl);
+    bool persist(const Key& key);
+    std::optional<std::chrono::nanoseconds> ttl(const Key& key) const;
+    void look_at(const Key& key, SeenValue& seen) const;
+    bool await_other(const Key& key, SeenValue& seen, Timeout timeout) const;
     enum class What { keys, values, items };
     void read_all(What what, Strings& out) const;  // items: key, value, key, value ...
     // No such key; empty: there is nothing at all.
@@ -212,7 +224,56 @@ class Dict : public detail::DictBase {
         return {decode<K>(last[0]), decode<V>(last[1])};
     }
 
+    // --- watching, see watch.hpp ---
+    KeyWatch<Dict> watch(const K& key) const { return {*this, key}; }
+
+    // --- time to live ---
+    // A key may expire: from then on it is there for nobody, as if it had been erased at that instant. The time is the
+    // machine's since its start (CLOCK_BOOTTIME), the same for all processes; it goes on while the machine sleeps. A
+    // process in a time namespace that shifts this clock sees keys expire earlier or later by as much.
+    // insert_or_assign without a time lets the key stay, as Redis' SET does; update, increment and compare_and_set, which
+    // change what is there, leave it its time.
+    // What has expired occupies memory until somebody touches the key, the dict would grow, or the daemon sweeps, once a
+    // second; its removal then counts as a change of the dict's size.
+    template <typename Rep, typename Period>
+    void insert_or_assign(const K& key, const V& value, std::chrono::duration<Rep, Period> ttl) {
+        const detail::EncodedKey<K> k(key);
+        Writer v;
+        encode(v, value);
+        (void)store_for(as_key(k), v.bytes(), detail::saturated(ttl), If::always);
+    }
+    template <typename Rep, typename Period>
+    void set(const K& key, const V& value, std::chrono::duration<Rep, Period> ttl) {
+        insert_or_assign(key, value, ttl);
+    }
+    // False and nothing done if the key is there.
+    template <typename Rep, typename Period>
+    bool insert(const K& key, const V& value, std::chrono::duration<Rep, Period> ttl) {
+        const detail::EncodedKey<K> k(key);
+        Writer v;
+        encode(v, value);
+        return store_for(as_key(k), v.bytes(), detail::saturated(ttl), If::absent);
+    }
+    // From now on the key has so long to live; zero and less: it is erased. False: it is not there.
+    template <typename Rep, typename Period>
+    bool expire(const K& key, std::chrono::duration<Rep, Period> ttl) {
+        return DictBase::expire(as_key(detail::EncodedKey<K>(key)), detail::saturated(ttl));
+    }
+    // It stays. False: it is not there, or it would have stayed.
+    bool persist(const K& key) { return DictBase::persist(as_key(detail::EncodedKey<K>(key))); }
+    // How long it has left. None: it is not there, or it stays.
+    std::optional<std::chrono::nanoseconds> ttl(const K& key) const {
+        return DictBase::ttl(as_key(detail::EncodedKey<K>(key)));
+    }
+
   private:
+    friend class KeyWatch<Dict>;
+    void look_at(const K& key, detail::SeenValue& seen) const {
+        DictBase::look_at(as_key(detail::EncodedKey<K>(key)), seen);
+    }
+    bool await_other(const K& key, detail::SeenValue& seen, detail::Timeout timeout) const {
+        return DictBase::await_other(as_key(detail::EncodedKey<K>(key)), seen, timeout);
+    }
     static Key as_key(const detail::EncodedKey<K>& key) noexcept { return {key.canonical(), key.original()}; }
     template <typename T>
     std::vector<T> read(What what) const {

@@ -16,3 +16,5 @@
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
 #include <muster/value.hpp>
+#include <muster/wait_any.hpp>
+#include <muster/watch.hpp>

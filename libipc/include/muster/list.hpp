@@ -29,6 +29,8 @@ class ListBase : public Handle {
     std::size_t size() const;
     [[nodiscard]] bool empty() const { return size() == 0; }
     void clear();
+    using Handle::version;  // watch.hpp
+    using Handle::wait_for_change;
     void reverse();
     // By the natural order of the values, stable; values that do not compare: value_error, nothing changed.
     void sort(bool descending = false);

@@ -28,6 +28,7 @@
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
+#include <muster/watch.hpp>
 
 namespace muster {
 
@@ -167,6 +168,8 @@ class Manager {
     std::optional<std::string> kind_of(std::string_view name) const;
     // What a value or an array of that name holds. None: there is no such object.
     std::optional<ScalarType> scalar_type_of_object(std::string_view name) const;
+    // An object of any kind, to be watched. Throws wrong_kind for those that have no version: locks and the like.
+    std::optional<WatchedObject> watched(std::string_view name) const;
     std::vector<std::string> names() const;
     // The named object is gone for everybody; handles to it throw `destroyed`. False: there was none.
     bool erase(std::string_view name) const;

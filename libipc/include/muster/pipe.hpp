@@ -30,7 +30,8 @@ namespace muster {
 
 namespace detail {
 
-struct PipeEnd;  // libipc/src/handles/pipe.cpp
+struct PipeEnd;    // libipc/src/handles/pipe.cpp
+class WaitSource;  // wait_any.hpp
 
 class ConnectionBase {
   public:
@@ -63,7 +64,9 @@ class ConnectionBase {
     bool recv(Buffer& out, std::size_t most, Timeout timeout) const;
 
   private:
+    friend class muster::Waitable;
     bool poll_within(Timeout timeout) const;
+    std::shared_ptr<WaitSource> wait_source() const;
     std::shared_ptr<PipeEnd> end_;
 };
 

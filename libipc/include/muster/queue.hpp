@@ -44,6 +44,8 @@ class QueueBase : public Handle {
     using Handle::Handle;
     static constexpr std::size_t max_value = std::size_t{1} << 30;
 
+    using Handle::version;  // watch.hpp
+    using Handle::wait_for_change;
     std::size_t size() const;  // what waits: leased items and dead letters do not count
     std::size_t qsize() const { return size(); }
     [[nodiscard]] bool empty() const { return size() == 0; }

@@ -16,6 +16,10 @@ namespace muster {
 namespace detail {
 
 class ScalarsBase : public Handle {
+  public:
+    using Handle::version;  // watch.hpp
+    using Handle::wait_for_change;
+
   protected:
     // Throws type_mismatch.
     ScalarsBase(std::shared_ptr<ObjectState> state, ScalarType type);

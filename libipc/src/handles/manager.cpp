@@ -51,6 +51,8 @@ decltype(auto) guarded(const session::Session& session, const char* operation, c
         return fn();
     } catch (const containers::WrongKind& wrong) {
         throw Error(Errc::wrong_kind, operation, subject, "it is a " + std::string(detail::kind_text(wrong.kind)));
+    } catch (const containers::Closed&) {
+        detail::throw_closed(operation, subject);
     } catch (const containers::TooManyObjects&) {
         throw Error(Errc::limit_exceeded, operation, subject,
                     "all " + std::to_string(session.segment().regions().object_capacity) +
@@ -185,6 +187,7 @@ StatePtr Manager::find_existing(std::string_view name, ObjectKind of) const {
     const heap::Kind kind = to_kind(of);
     return guarded(*session, "open", detail::subject_of(kind, name, 0), [&]() -> StatePtr {
         const auto found = session->directory().find(name, kind);
+        if (!found && session->directory().closed()) throw containers::Closed{};
         if (!found) return nullptr;
         return std::make_shared<ObjectState>(session, *found, kind, std::string(name));
     });
@@ -196,6 +199,29 @@ std::optional<std::string> Manager::kind_of(std::string_view name) const {
         const auto found = session->directory().find_any(name);
         if (!found) return {};
         return std::string(detail::kind_text(found->kind));
+    });
+}
+
+std::optional<WatchedObject> Manager::watched(std::string_view name) const {
+    const auto& session = realm_->session();
+    const std::string subject = "'" + std::string(name) + "'";
+    return guarded(*session, "watch", subject, [&]() -> std::optional<WatchedObject> {
+        const auto found = session->directory().find_any(name);
+        if (!found) return {};
+        switch (found->kind) {
+            case heap::Kind::dict:
+            case heap::Kind::list:
+            case heap::Kind::queue:
+            case heap::Kind::set:
+            case heap::Kind::name_space:
+            case heap::Kind::counter:
+            case heap::Kind::value:
+            case heap::Kind::array:
+                return WatchedObject(std::make_shared<ObjectState>(session, found->ref, found->kind, std::string(name)));
+            default:
+                throw Error(Errc::wrong_kind, "watch", subject,
+                            "a " + std::string(detail::kind_text(found->kind)) + " has no contents that change");
+        }
     });
 }
 

@@ -71,6 +71,15 @@ void throw_out_of_memory(const session::Session& session, const char* operation,
                     "; erase objects or give the daemon more (--memory)");
 }
 
+void throw_gone(const ObjectState& state, const char* operation) {
+    if (state.session->directory().closed()) throw_closed(operation, state.subject());
+    throw Error(Errc::destroyed, operation, state.subject());
+}
+
+void throw_closed(const char* operation, std::string subject) {
+    throw Error(Errc::closed, operation, std::move(subject), "the daemon was shut down; connect to another one");
+}
+
 void throw_damaged(const char* operation, std::string subject, const char* what) {
     throw Error(Errc::damaged, operation, std::move(subject), std::string(what) + "; `musterctl check` tells more");
 }

@@ -51,13 +51,17 @@ std::string memory_text(std::uint64_t bytes);  // "4.0 MiB"
 [[noreturn]] void throw_busy(const session::Session& session, const char* operation, std::string subject,
                              const tx::Busy& busy);
 
+// destroyed; or closed, when all objects are gone as the daemon was shut down.
+[[noreturn]] void throw_gone(const ObjectState& state, const char* operation);
+[[noreturn]] void throw_closed(const char* operation, std::string subject);
+
 // Runs `fn`, an operation on the object, and names what it throws.
 template <typename Fn>
 decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn) {
     try {
         return fn();
     } catch (const heap::Destroyed&) {
-        throw Error(Errc::destroyed, operation, state.subject());
+        throw_gone(state, operation);
     } catch (const heap::OutOfMemory& missing) {
         throw_out_of_memory(*state.session, operation, state.subject(), missing);
     } catch (const segment::Damage& damage) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "handles/wait_source.hpp"
 #include "handles/waiting.hpp"
 
 namespace muster::detail {
@@ -156,6 +157,29 @@ bool ConnectionBase::poll_within(Timeout timeout) const {
         return true;
     });
 }
+
+namespace {
+
+// For wait_any: a message, or the end.
+class MessageSource final : public PointSource {
+  public:
+    explicit MessageSource(std::shared_ptr<PipeEnd> end) : PointSource(end->state, end->messages_point()), end_(std::move(end)) {}
+    void look_around() override {
+        guarded(*state_, "wait_any", [&] { end_->look_around(); });
+    }
+
+  private:
+    bool look() override {
+        const std::uint32_t self = end_->enter("wait_any", end_->pipe().receives(end_->end));
+        end_->look_around_sometimes();
+        return end_->pipe().poll(end_->end, self) != Result::empty;
+    }
+    const std::shared_ptr<PipeEnd> end_;
+};
+
+}  // namespace
+
+std::shared_ptr<WaitSource> ConnectionBase::wait_source() const { return std::make_shared<MessageSource>(end_); }
 
 std::string ConnectionBase::recv_bytes(std::size_t most) const {
     Buffer out;

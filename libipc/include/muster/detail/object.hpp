@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,11 @@
 #include <vector>
 
 #include <muster/detail/buffer.hpp>
+#include <muster/detail/timeout.hpp>
+
+namespace muster {
+class Waitable;  // wait_any.hpp
+}
 
 namespace muster::detail {
 
@@ -51,6 +57,13 @@ class Strings {
     std::vector<std::size_t> ends_;
 };
 
+// What a watch last saw of a value (watch.hpp).
+struct SeenValue {
+    bool there = false;
+    std::vector<std::byte> value;
+    std::uint64_t version = 0;
+};
+
 // A handle: cheap to copy; copies name the same object. Anonymous objects live while a handle to them exists in any
 // process. Thread safety: distinct handles of one object may be used at once, and so may one by several threads.
 class Handle {
@@ -62,9 +75,19 @@ class Handle {
     explicit Handle(std::shared_ptr<ObjectState> state) noexcept : state_(std::move(state)) {}
 
   protected:
+    friend class muster::Waitable;
     bool same(const Handle& other) const noexcept;
     // "dict 'totals'": the subject of errors.
     std::string subject() const;
+    // Public where `using` says so: of the kinds that have versions. watch.hpp is the contract.
+    std::uint64_t version() const;
+    std::uint64_t wait_for_change(std::uint64_t seen) const { return *changed_within(seen, {}); }
+    template <typename Rep, typename Period>
+    [[nodiscard]] std::optional<std::uint64_t> wait_for_change(std::uint64_t seen,
+                                                               std::chrono::duration<Rep, Period> timeout) const {
+        return changed_within(seen, saturated(timeout));
+    }
+    std::optional<std::uint64_t> changed_within(std::uint64_t seen, Timeout timeout) const;
     std::shared_ptr<ObjectState> state_;
 };
 
