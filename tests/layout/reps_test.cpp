@@ -268,6 +268,52 @@ TEST_CASE("sessions and locks keep their layout") {
     CHECK(SlotId::make(5, 3).word() == 3u * 4096 + 5);
 }
 
+TEST_CASE("what threads and processes wait on keeps its layout") {
+    using namespace sync;
+    CHECK(offsetof(SlotRep, reserved) + 8 * slot_sleep_word == 88);
+    CHECK(offsetof(SlotRep, reserved) + 8 * slot_wait_number == 96);
+    SIZE(WaiterRep, 64);
+    FIELD(WaiterRep, next, 0);
+    FIELD(WaiterRep, prev, 8);
+    FIELD(WaiterRep, owner, 16);
+    FIELD(WaiterRep, slot, 24);
+    FIELD(WaiterRep, number, 32);
+    FIELD(WaiterRep, ticket, 40);
+    FIELD(WaiterRep, state, 48);
+    FIELD(WaiterRep, data, 56);
+    SIZE(LineRep, 40);
+    FIELD(LineRep, head, 0);
+    FIELD(LineRep, tail, 8);
+    FIELD(LineRep, count, 16);
+    FIELD(LineRep, ticket, 24);
+    FIELD(LineRep, looked, 32);
+    SIZE(EventRep, 8);
+    FIELD(EventRep, word, 0);
+    SIZE(SemaphoreRep, 200);
+    FIELD(SemaphoreRep, value, 0);
+    FIELD(SemaphoreRep, bound, 8);
+    FIELD(SemaphoreRep, bounded, 16);
+    FIELD(SemaphoreRep, disowned, 24);
+    FIELD(SemaphoreRep, line, 32);
+    FIELD(SemaphoreRep, shares, 72);
+    SIZE(BarrierRep, 112);
+    FIELD(BarrierRep, parties, 0);
+    FIELD(BarrierRep, timeout, 8);
+    FIELD(BarrierRep, phase, 16);
+    FIELD(BarrierRep, round, 24);
+    FIELD(BarrierRep, released, 32);
+    FIELD(BarrierRep, next, 40);
+    FIELD(BarrierRep, run, 48);
+    FIELD(BarrierRep, runner_slot, 56);
+    FIELD(BarrierRep, runner_owner, 64);
+    FIELD(BarrierRep, line, 72);
+    CHECK(static_cast<int>(BarrierPhase::filling) == 0);
+    CHECK(static_cast<int>(BarrierPhase::running) == 1);
+    CHECK(static_cast<int>(BarrierPhase::draining) == 2);
+    CHECK(static_cast<int>(BarrierPhase::resetting) == 3);
+    CHECK(static_cast<int>(BarrierPhase::broken) == 4);
+}
+
 TEST_CASE("the words of items keep their form") {
     using namespace containers::item;
     CHECK(inline_limit == 7);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <muster/array.hpp>
+#include <muster/barrier.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
+#include <muster/event.hpp>
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
 #include <muster/manager.hpp>
@@ -12,6 +14,7 @@
 #include <muster/pipe.hpp>
 #include <muster/process.hpp>
 #include <muster/queue.hpp>
+#include <muster/semaphore.hpp>
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>

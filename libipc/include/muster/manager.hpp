@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,14 +18,17 @@
 #include <vector>
 
 #include <muster/array.hpp>
+#include <muster/barrier.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
+#include <muster/event.hpp>
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
 #include <muster/namespace.hpp>
 #include <muster/pipe.hpp>
 #include <muster/queue.hpp>
+#include <muster/semaphore.hpp>
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
@@ -62,6 +66,14 @@ template <>
 struct KindOf<Lock> { static constexpr auto value = ObjectKind::lock; };
 template <>
 struct KindOf<RLock> { static constexpr auto value = ObjectKind::rlock; };
+template <>
+struct KindOf<Semaphore> { static constexpr auto value = ObjectKind::semaphore; };
+template <>
+struct KindOf<BoundedSemaphore> { static constexpr auto value = ObjectKind::semaphore; };
+template <>
+struct KindOf<Event> { static constexpr auto value = ObjectKind::event; };
+template <>
+struct KindOf<Barrier> { static constexpr auto value = ObjectKind::barrier; };
 
 class Realm;  // what the copies of a Manager share
 }  // namespace detail
@@ -113,6 +125,24 @@ class Manager {
     Lock lock() const { return Lock(make(detail::ObjectKind::lock, {})); }
     RLock rlock(std::string_view name) const { return RLock(open(name, detail::ObjectKind::rlock, {})); }
     RLock rlock() const { return RLock(make(detail::ObjectKind::rlock, {})); }
+
+    // Where it is made, so many permits are free; one that is there stays as it is, also bounded or not. Throws
+    // value_error for a negative number, limit_exceeded above Semaphore::max().
+    Semaphore semaphore(std::string_view name, std::int64_t initial = 1) const { return Semaphore(open_semaphore(name, initial, false)); }
+    Semaphore semaphore(std::int64_t initial = 1) const { return Semaphore(make_semaphore(initial, false)); }
+    BoundedSemaphore bounded_semaphore(std::string_view name, std::int64_t initial = 1) const {
+        return BoundedSemaphore(open_semaphore(name, initial, true));
+    }
+    BoundedSemaphore bounded_semaphore(std::int64_t initial = 1) const { return BoundedSemaphore(make_semaphore(initial, true)); }
+    Event event(std::string_view name) const { return Event(open(name, detail::ObjectKind::event, {})); }
+    Event event() const { return Event(make(detail::ObjectKind::event, {})); }
+    // Throws value_error for no parties, and when it is there and of another number; limit_exceeded above 4096.
+    Barrier barrier(std::string_view name, std::size_t parties, BarrierOptions options = {}) const {
+        return Barrier(open_barrier(name, parties, options.timeout), std::move(options.action));
+    }
+    Barrier barrier(std::size_t parties, BarrierOptions options = {}) const {
+        return Barrier(make_barrier(parties, options.timeout), std::move(options.action));
+    }
 
     template <typename T = Value>
     Set<T> set(std::string_view name) const { return Set<T>(open(name, detail::ObjectKind::set, {})); }
@@ -195,6 +225,14 @@ class Manager {
         return std::as_bytes(std::span<const T>(numbers, count));
     }
     std::shared_ptr<detail::ObjectState> make_pipe(bool duplex, std::int64_t maxsize) const;
+    // `init` gets the new object while nobody can see it (heap::ObjectRep).
+    using Init = std::function<void(void* object)>;
+    std::shared_ptr<detail::ObjectState> open_with(std::string_view name, detail::ObjectKind kind, const Init& init) const;
+    std::shared_ptr<detail::ObjectState> make_with(detail::ObjectKind kind, const Init& init) const;
+    std::shared_ptr<detail::ObjectState> open_semaphore(std::string_view name, std::int64_t initial, bool bounded) const;
+    std::shared_ptr<detail::ObjectState> make_semaphore(std::int64_t initial, bool bounded) const;
+    std::shared_ptr<detail::ObjectState> open_barrier(std::string_view name, std::size_t parties, detail::Timeout timeout) const;
+    std::shared_ptr<detail::ObjectState> make_barrier(std::size_t parties, detail::Timeout timeout) const;
     std::shared_ptr<detail::ObjectState> find_existing(std::string_view name, detail::ObjectKind kind) const;
     std::shared_ptr<detail::Realm> realm_;
 };

@@ -1,6 +1,7 @@
 // The layer `containers`: byte-level structures in the segment, and the directory of objects.
 #pragma once
 
+#include "containers/audit.hpp"
 #include "containers/directory.hpp"
 #include "containers/pipe.hpp"
 #include "containers/queue.hpp"

@@ -11,7 +11,8 @@ constexpr std::chrono::milliseconds object_patience{50};
 constexpr std::uint64_t entries_reserved_at_once = 64;  // 64 KiB
 
 bool has_heap(Kind kind) noexcept {
-    return heap::is_table(kind) || kind == Kind::array || kind == Kind::list || kind == Kind::queue || kind == Kind::pipe;
+    return heap::is_table(kind) || kind == Kind::array || kind == Kind::list || kind == Kind::queue || kind == Kind::pipe ||
+           kind == Kind::semaphore || kind == Kind::condition || kind == Kind::barrier;
 }
 
 // Names are read without the lock, too, hence never in place.

@@ -21,6 +21,10 @@ static_assert(static_cast<int>(ObjectKind::dict) == static_cast<int>(heap::Kind:
               static_cast<int>(ObjectKind::queue) == static_cast<int>(heap::Kind::queue) &&
               static_cast<int>(ObjectKind::lock) == static_cast<int>(heap::Kind::lock) &&
               static_cast<int>(ObjectKind::rlock) == static_cast<int>(heap::Kind::rlock) &&
+              static_cast<int>(ObjectKind::semaphore) == static_cast<int>(heap::Kind::semaphore) &&
+              static_cast<int>(ObjectKind::condition) == static_cast<int>(heap::Kind::condition) &&
+              static_cast<int>(ObjectKind::event) == static_cast<int>(heap::Kind::event) &&
+              static_cast<int>(ObjectKind::barrier) == static_cast<int>(heap::Kind::barrier) &&
               static_cast<int>(ObjectKind::set) == static_cast<int>(heap::Kind::set) &&
               static_cast<int>(ObjectKind::name_space) == static_cast<int>(heap::Kind::name_space) &&
               static_cast<int>(ObjectKind::counter) == static_cast<int>(heap::Kind::counter) &&
@@ -179,6 +183,26 @@ StatePtr Manager::make_pipe(bool duplex, std::int64_t maxsize) const {
             detail::init_pipe(session->segment(), object, duplex, maxsize, maker);
         });
         return std::make_shared<ObjectState>(session, ref, heap::Kind::pipe, std::string());
+    });
+}
+
+StatePtr Manager::open_with(std::string_view name, ObjectKind of, const Init& init) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    const std::string subject = detail::subject_of(kind, name, 0);
+    check_name(name, subject);
+    return guarded(*session, "open", subject, [&] {
+        const auto opened = session->directory().open_or_create(name, kind, [&](heap::ObjectRep& object) { init(&object); });
+        return std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+    });
+}
+
+StatePtr Manager::make_with(ObjectKind of, const Init& init) const {
+    const auto& session = realm_->session();
+    const heap::Kind kind = to_kind(of);
+    return guarded(*session, "create", std::string(detail::kind_text(kind)), [&] {
+        const heap::ObjectRef ref = session->create(kind, [&](heap::ObjectRep& object) { init(&object); });
+        return std::make_shared<ObjectState>(session, ref, kind, std::string());
     });
 }
 

@@ -97,6 +97,9 @@ void init_queue(heap::ObjectRep& object, std::int64_t maxsize, std::uint8_t orde
 std::uint8_t queue_order(const ObjectState& state);
 void init_pipe(const segment::Segment& segment, heap::ObjectRep& object, bool duplex, std::int64_t maxsize,
                std::uint32_t maker);
+void init_semaphore(heap::ObjectRep& object, std::int64_t value, bool bounded);
+void init_barrier(heap::ObjectRep& object, std::size_t parties, Timeout timeout);
+void check_parties(const ObjectState& state, std::size_t parties);
 
 // Throws limit_exceeded.
 [[noreturn]] void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size,

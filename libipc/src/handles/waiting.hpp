@@ -21,18 +21,16 @@ inline bool several_cores() noexcept {
 // Looks before going to sleep, when another core could be at work on it: a fraction of what a wake-up costs.
 inline constexpr int spins = 200;
 
-// Repeats `attempt` until it is true, sleeping on the wait point in between. False: the time ran out. `look_around` is
-// called about once in a slice and before giving up: who waits cannot rely on the service to mend what the dead left.
+// Repeats `attempt` until it is true, sleeping on `word`, a wait point, in between. False: the time ran out. `look_around`
+// is called about once in a slice and before giving up: who waits cannot rely on the service to mend what the dead left.
 template <typename Attempt, typename Blocked, typename LookAround>
-bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeout, Attempt&& try_it,
-                     Blocked&& looks_blocked, LookAround&& look_around) {
-    const base::Deadline deadline =
-        !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
+bool wait_on_word(const ObjectState& state, std::uint32_t& word, base::Deadline deadline, Attempt&& try_it,
+                  Blocked&& looks_blocked, LookAround&& look_around) {
     const auto attempt = [&] { return within(deadline, try_it); };
     if (attempt()) return true;
     if (deadline.is_now()) return false;
     for (int i = 0; several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
-    sync::WaitPoint wait(state.object().wait_points[point]);
+    sync::WaitPoint wait(word);
     auto looked = std::chrono::steady_clock::now();
     for (;;) {
         const std::uint32_t announced = wait.announce();
@@ -47,6 +45,14 @@ bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeou
         wait.sleep(announced, deadline);
         if (state.destroyed()) throw heap::Destroyed{};
     }
+}
+
+// ... on one of the object's own wait points.
+template <typename Attempt, typename Blocked, typename LookAround>
+bool wait_until_done(const ObjectState& state, std::size_t point, Timeout timeout, Attempt&& try_it,
+                     Blocked&& looks_blocked, LookAround&& look_around) {
+    return wait_on_word(state, state.object().wait_points[point], base::Deadline::after(timeout), try_it, looks_blocked,
+                        look_around);
 }
 
 }  // namespace muster::detail

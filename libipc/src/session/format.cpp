@@ -62,6 +62,12 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         }
         case Kind::lock:
         case Kind::rlock: return sync::LockWord(segment, sync::Sessions(segment), ref).holder() ? 1 : 0;
+        case Kind::semaphore: return heap::root_of<sync::SemaphoreRep>(object).value;
+        case Kind::event: return heap::root_of<sync::EventRep>(object).word & 1;
+        case Kind::barrier: {
+            const auto& root = heap::root_of<sync::BarrierRep>(object);
+            return root.phase == static_cast<std::uint64_t>(sync::BarrierPhase::filling) ? root.line.count.get() : 0;
+        }
         default: return 0;
     }
 }
@@ -69,7 +75,7 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
 void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
                    const std::function<void(const char*, std::string)>& violation) {
     const auto structure = [&](std::string text) { violation("I1", std::move(text)); };
-    if (kind == Kind::lock || kind == Kind::rlock) return;  // one word: whatever it holds is a state of a lock
+    if (kind == Kind::lock || kind == Kind::rlock || kind == Kind::event) return;  // one word: whatever it holds is a state of it
     if (kind == Kind::value || kind == Kind::array) containers::Scalars(segment, ref).verify(structure);
     if (kind == Kind::value) return;  // it has no heap
     {
@@ -80,6 +86,8 @@ void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind ki
     if (kind == Kind::list) containers::Sequence(segment, ref).verify(structure);
     if (kind == Kind::pipe) containers::Pipe(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
+    if (kind == Kind::semaphore) sync::Semaphore(segment, ref).verify(structure);
+    if (kind == Kind::barrier) sync::Barrier(segment, ref).verify(structure);
 }
 
 }  // namespace muster::session

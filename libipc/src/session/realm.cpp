@@ -54,6 +54,7 @@ struct Realm::Impl {
     void release_locks(sync::SessionId session, ReclaimReport& report);
     void return_leases(sync::SessionId session, ReclaimReport& report);
     void leave_pipes(sync::SessionId session, ReclaimReport& report);
+    void leave_lines(sync::SessionId session, ReclaimReport& report);
     void recover_domains(sync::SessionId session, ReclaimReport& report);
     void wake_everybody(ReclaimReport& report);
     ReclaimReport reclaim(sync::SessionId session);
@@ -157,6 +158,22 @@ void Realm::Impl::leave_pipes(sync::SessionId session, ReclaimReport& report) {
     }
 }
 
+// The permits of the dead are free again, and nobody waits for those who wait no more. Before the session is free, too.
+void Realm::Impl::leave_lines(sync::SessionId session, ReclaimReport& report) {
+    for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
+        const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment, id).ident);
+        if (ident.life != heap::Life::live || !sync::keeps_records(ident.kind)) continue;
+        try {
+            report.permits_returned += sync::drop_session(segment, {id, ident.generation}, ident.kind, session,
+                                                          base::Deadline::after(lock_patience));
+        } catch (const heap::Destroyed&) {
+        } catch (const tx::Busy&) {
+            report.deferred = true;
+        } catch (const segment::Damage&) {  // as above
+        }
+    }
+}
+
 // The kernel has marked the mutexes that the dead held: entering and leaving such a domain mends it. An object that still
 // has the mark of a joint transaction of theirs is being mended by somebody, who looks at their slot: it is waited for, or
 // the slot stays (tx/joint.hpp).
@@ -189,17 +206,19 @@ void Realm::Impl::recover_domains(sync::SessionId session, ReclaimReport& report
 // I9: the dead may have changed something and not told those who wait for it.
 void Realm::Impl::wake_everybody(ReclaimReport& report) {
     if (tx::mutant(tx::Mutant::missing_wake)) return;
+    const auto wake = [&](std::uint32_t& word) {
+        if ((__atomic_load_n(&word, __ATOMIC_RELAXED) & 1) == 0) return;
+        __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
+        report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&word));
+    };
+    for (std::uint32_t slot = 0; slot < segment::max_slots; ++slot) wake(sync::sleep_word(segment, slot));
     for (std::uint32_t id = 1; id <= directory.high_water(); ++id) {
         ObjectRep& object = heap::object_at(segment, id);
         const heap::Ident ident = heap::Ident::unpack(object.ident);
         if (ident.life != heap::Life::live) continue;
-        for (std::uint32_t& word : object.wait_points) {
-            if ((__atomic_load_n(&word, __ATOMIC_RELAXED) & 1) == 0) continue;
-            __atomic_fetch_add(&word, 2, __ATOMIC_SEQ_CST);
-            report.waiters_woken += static_cast<std::uint32_t>(base::futex_wake(&word));
-        }
         if ((__atomic_load_n(&object.watchers, __ATOMIC_RELAXED) & 1) != 0)
             report.waiters_woken += static_cast<std::uint32_t>(heap::wake_watchers(object.watchers));
+        for (std::uint32_t& word : object.wait_points) wake(word);
         if (const Holding* kind = holding(ident.kind))
             report.waiters_woken += kind->wake({segment, sessions, {id, ident.generation}});
     }
@@ -213,6 +232,7 @@ ReclaimReport Realm::Impl::reclaim(sync::SessionId session) {
         release_locks(session, report);
         return_leases(session, report);
         leave_pipes(session, report);
+        leave_lines(session, report);
         report.objects_freed = directory.release_all(session.index);
         wake_everybody(report);
         if (!directory.finish_erased()) report.deferred = true;
@@ -236,6 +256,7 @@ ReclaimReport Realm::reclaim_dead(const std::vector<std::uint32_t>& spare) {
             const ReclaimReport one = impl_->reclaim(info->id);
             total.locks_released += one.locks_released;
             total.leases_returned += one.leases_returned;
+            total.permits_returned += one.permits_returned;
             total.objects_freed += one.objects_freed;
             total.transactions_rolled_back += one.transactions_rolled_back;
             total.waiters_woken += one.waiters_woken;
@@ -283,7 +304,7 @@ std::vector<ObjectInfo> Realm::objects() const {
             const ObjectRep& object = heap::object_at(impl_->segment, entry.ref.id);
             info.size = size_of(impl_->segment, entry.ref, entry.kind);
             const std::uint64_t capacity = impl_->segment.capacity(), bytes = object.heap.bytes;
-            if (bytes > capacity || info.size > capacity)
+            if (bytes > capacity || (info.size > capacity && entry.kind != Kind::semaphore))  // permits take no room
                 throw Error(Errc::damaged, "list objects", "realm '" + impl_->name + "'",
                             info.kind + " '" + label(entry) + "': more in it than fits into the realm");
             info.bytes += bytes;

@@ -69,6 +69,7 @@ struct CheckReport {
 
 struct ReclaimReport {
     std::uint32_t locks_released = 0, leases_returned = 0, objects_freed = 0, transactions_rolled_back = 0, waiters_woken = 0;
+    std::uint64_t permits_returned = 0;  // of semaphores
     bool deferred = false;       // something was busy: call again
 };
 
@@ -92,7 +93,7 @@ class Realm {
     std::uint32_t session_count() const;
     // Does the slot hold this generation, claimed by this pid? `peer` is SO_PEERCRED's.
     bool session_is(std::uint32_t index, std::uint32_t generation, pid_t peer) const;
-    // After its process died: rolls back, releases its locks, gives back what it leased, drops its holds, wakes whom it might have failed to
+    // After its process died: rolls back, releases its locks, gives back what it leased and its permits, takes it out of lines, drops its holds, wakes whom it might have failed to
     // wake, frees the slot. Idempotent; a generation that is gone already is a no-op.
     ReclaimReport reclaim(std::uint32_t index, std::uint32_t generation);
     // Reclaims every session whose process, by pid and start time in our PID namespace, is gone: for a service that

@@ -95,9 +95,24 @@ Session::~Session() {
     }
     if (!current()) return;
     try {
+        leave_objects();
         directory().release_all(id_.index);
         sessions_.free(id_);
     } catch (...) {  // damaged, or full: the daemon cleans up when this process ends
+    }
+}
+
+// What others would otherwise have to find out.
+void Session::leave_objects() noexcept {
+    static constexpr std::chrono::milliseconds patience{50};
+    for (std::uint32_t id = 1; id <= directory().high_water(); ++id) {
+        try {
+            const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment_, id).ident);
+            if (ident.life != heap::Life::live || !sync::keeps_records(ident.kind)) continue;
+            const heap::ObjectRef ref{id, ident.generation};
+            (void)sync::drop_session(segment_, ref, ident.kind, id_, base::Deadline::after(patience));
+        } catch (...) {  // busy or damaged: whoever waits there finds out
+        }
     }
 }
 

@@ -80,6 +80,7 @@ class Session : public std::enable_shared_from_this<Session> {
     sync::SessionId claim_locked();
     void tell(Control& daemon) noexcept;
     void after_fork() noexcept;
+    void leave_objects() noexcept;
     bool current() const noexcept { return claimed_ && claimed_epoch_ == fork_epoch(); }
 
     const std::uint64_t serial_;
