@@ -126,6 +126,9 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("lock", "sync/lock.hpp", "LockWord", {});
     compare("rlock", "sync/recursive_lock.hpp", "RecursiveLock", {});
     compare("wait", "sync/wait_point.hpp", "WaitPoint", {{"sleep", "stores nothing in the segment"}});
+    compare("event", "sync/event.hpp", "Event", {});
+    compare("semaphore", "sync/semaphore.hpp", "Semaphore", {});
+    compare("barrier", "sync/barrier.hpp", "Barrier", {});
     compare("realm", "session/realm.hpp", "Realm", {});
 }
 

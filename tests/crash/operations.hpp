@@ -55,6 +55,7 @@ std::vector<Operation> session_operations();
 std::vector<Operation> lock_operations();
 std::vector<Operation> rlock_operations();
 std::vector<Operation> wait_operations();
+std::vector<Operation> sync_operations();
 std::vector<Operation> realm_operations();
 std::vector<std::vector<Operation>> all_operations();
 

@@ -83,6 +83,10 @@ Scene insiders() {
 
 }  // namespace
 
-std::vector<Scene> waiter_scenes() { return {getters(), putters(), lockers(), insiders()}; }
+std::vector<Scene> waiter_scenes() {
+    std::vector<Scene> all{getters(), putters(), lockers(), insiders()};
+    for (Scene& scene : sync_waiter_scenes()) all.push_back(std::move(scene));
+    return all;
+}
 
 }  // namespace muster::test

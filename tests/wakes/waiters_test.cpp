@@ -40,6 +40,7 @@ class Dying {
             falling_asleep_[1] = child.record(asleep(child));
             REQUIRE(child.before_sleep());
         });
+        if (!scene.overtaken) return;
         for (int tries = 0; overtaken_.size() == 0 && tries < 20; ++tries)
             on_a_victim([&](const Image& image, Stepped& child) {
                 wake(child, image, 0);
@@ -160,6 +161,7 @@ TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it
 TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody") {
     if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
     for (const Scene& scene : waiter_scenes()) {
+        if (!scene.overtaken) continue;
         INFO(scene.name);
         Dying(scene).overtaken();
     }

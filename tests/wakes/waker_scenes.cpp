@@ -218,7 +218,8 @@ Scene change_wakes_watch(const std::string& what, std::function<void(Dict<int, i
 }  // namespace
 
 std::vector<Scene> waker_scenes() {
-    return {put_wakes_get("an item", "item"),
+    std::vector<Scene> all{
+            put_wakes_get("an item", "item"),
             put_wakes_get("a large item", std::string(9000, 'x')),
             full_queue("a get", [](Queue<std::string>& queue) { (void)queue.get(); }),
             full_queue("a clear", [](Queue<std::string>& queue) { queue.clear(); }),
@@ -235,6 +236,8 @@ std::vector<Scene> waker_scenes() {
             death_wakes_inside(),
             leaving_wakes_inside(),
             death_wakes_directory()};
+    for (Scene& scene : sync_waker_scenes()) all.push_back(std::move(scene));
+    return all;
 }
 
 }  // namespace muster::test

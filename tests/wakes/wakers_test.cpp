@@ -50,9 +50,11 @@ class Killing {
     Path record() {
         const Image image = scene_.make(lanes_[0], object);
         Stepped child = waker(image, 0);
+        if (scene_.together) start_sleeper(image, 0);
         const Path path = child.record();
         REQUIRE(child.at_end());
         child.kill();
+        if (scene_.together) REQUIRE(eventually([&] { return lanes_.sleepers().done(0); }));
         lanes_.clean(0);
         return path;
     }

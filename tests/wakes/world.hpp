@@ -47,10 +47,15 @@ struct Scene {
     std::function<Image(World&, const std::string& object)> make;
     std::function<void(World&, const std::string& object)> sleep;  // in another process
     bool late = false;  // the sleeper comes when the other stands at its instruction
+    bool together = false;  // the other one's operation ends only where there is a sleeper
+    bool overtaken = true;  // what was granted to a sleeper can be taken by somebody who comes
 };
 
 std::vector<Scene> waker_scenes();
 std::vector<Scene> waiter_scenes();
+// Of what threads and processes wait on: events, semaphores, barriers.
+std::vector<Scene> sync_waker_scenes();
+std::vector<Scene> sync_waiter_scenes();
 
 // Of a path's instructions: all that are rare, loops thinned out, no more than about `most` in all but for the last ones.
 std::vector<std::size_t> choose(const Path& path, std::size_t most, std::size_t last);
