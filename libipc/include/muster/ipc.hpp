@@ -18,6 +18,7 @@
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
+#include <muster/transaction.hpp>
 #include <muster/value.hpp>
 #include <muster/wait_any.hpp>
 #include <muster/watch.hpp>

@@ -32,6 +32,7 @@
 #include <muster/set.hpp>
 #include <muster/shared_value.hpp>
 #include <muster/spawn.hpp>
+#include <muster/transaction.hpp>
 #include <muster/watch.hpp>
 
 namespace muster {
@@ -203,6 +204,15 @@ class Manager {
     std::vector<std::string> names() const;
     // The named object is gone for everybody; handles to it throw `destroyed`. False: there was none.
     bool erase(std::string_view name) const;
+
+    // Runs fn(Transaction&), whose changes of the realm's objects happen all at once or not at all, and returns what it
+    // returns. It may run more than once: see transaction.hpp, also for what is thrown.
+    template <typename Fn>
+        requires std::invocable<Fn&, Transaction&>
+    auto transact(Fn&& fn) const {
+        Transaction transaction(*realm_);
+        return transaction.run(fn);
+    }
 
     // Starts a program under the daemon. Throws start_failed, whose detail names the step.
     SpawnedProcess spawn(const std::vector<std::string>& argv, const SpawnOptions& options = {}) const;

@@ -101,13 +101,17 @@ void DictBase::read_all(What what, Strings& out) const {
     });
 }
 
-void DictBase::throw_absent(const char* operation, Bytes key) const {
-    throw Error(state_->kind == heap::Kind::name_space ? Errc::no_attribute : Errc::key_error, operation, state_->subject(),
-                key.empty() ? "the " + std::string(kind_text(state_->kind)) + " is empty" : key_text(key));
+void throw_absent_key(const ObjectState& state, const char* operation, Bytes key) {
+    throw Error(state.kind == heap::Kind::name_space ? Errc::no_attribute : Errc::key_error, operation, state.subject(),
+                key.empty() ? "the " + std::string(kind_text(state.kind)) + " is empty" : key_text(key));
 }
 
-void DictBase::throw_overflow(const char* operation) const {
-    throw Error(Errc::value_error, operation, state_->subject(), "the count would not fit 64 bits");
+void throw_count_overflow(const ObjectState& state, const char* operation) {
+    throw Error(Errc::value_error, operation, state.subject(), "the count would not fit 64 bits");
 }
+
+void DictBase::throw_absent(const char* operation, Bytes key) const { throw_absent_key(*state_, operation, key); }
+
+void DictBase::throw_overflow(const char* operation) const { throw_count_overflow(*state_, operation); }
 
 }  // namespace muster::detail

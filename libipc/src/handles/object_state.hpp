@@ -101,6 +101,10 @@ void init_semaphore(heap::ObjectRep& object, std::int64_t value, bool bounded);
 void init_barrier(heap::ObjectRep& object, std::size_t parties, Timeout timeout);
 void check_parties(const ObjectState& state, std::size_t parties);
 
+// No such key (key_error, no_attribute); a count beyond 64 bits.
+[[noreturn]] void throw_absent_key(const ObjectState& state, const char* operation, Bytes key);
+[[noreturn]] void throw_count_overflow(const ObjectState& state, const char* operation);
+
 // Throws limit_exceeded.
 [[noreturn]] void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size,
                               std::size_t limit);

@@ -76,6 +76,7 @@ class Handle {
 
   protected:
     friend class muster::Waitable;
+    friend class TransactionBase;
     bool same(const Handle& other) const noexcept;
     // "dict 'totals'": the subject of errors.
     std::string subject() const;

@@ -1,0 +1,26 @@
+// What the tests of transactions work on.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include "support/local_realm.hpp"
+
+namespace muster::test {
+
+inline auto fails_with(Errc code) {
+    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
+}
+
+struct Objects {
+    LocalRealm realm;
+    Manager manager = realm.manager();
+    Dict<std::string, int> left = manager.dict<std::string, int>("left");
+    Dict<std::string, int> right = manager.dict<std::string, int>("right");
+    List<std::string> list = manager.list<std::string>("list");
+    Queue<std::string> jobs = manager.queue<std::string>("jobs", {.maxsize = 4});
+    Counter<std::string> counts = manager.counter<std::string>("counts");
+    Set<std::string> names = manager.set<std::string>("names");
+    Namespace space = manager.ns("space");
+};
+
+}  // namespace muster::test
