@@ -10,6 +10,7 @@ void add_commands(Parser& parser, Context& context) {
     add_signal(parser, context);
     add_wait(parser, context);
 
+    add_locks(parser, context);
     add_objects(parser, context);
     add_show(parser, context);
     add_dict(parser, context);

@@ -25,6 +25,7 @@ void add_value(Parser& parser, Context& context);
 void add_array(Parser& parser, Context& context);
 void add_lock(Parser& parser, Context& context);
 void add_rlock(Parser& parser, Context& context);
+void add_locks(Parser& parser, Context& context);
 void add_objects(Parser& parser, Context& context);
 void add_watch(Parser& parser, Context& context);
 void add_erase(Parser& parser, Context& context);

@@ -37,6 +37,7 @@ struct ApiContext {
 
 void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const ApiContext& context);
 void add_objects_api(Dispatcher& dispatcher, Store& store);
+void add_locks_api(Dispatcher& dispatcher, Store& store);
 void add_service_api(Dispatcher& dispatcher, Supervisor& supervisor, Store& store, const ApiContext& context);
 
 }  // namespace muster::service

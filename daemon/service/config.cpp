@@ -138,6 +138,11 @@ void read_config_text(Config& config, const std::string& text, const std::string
              config.grace = value;
          }},
         {"log_level", text_setter(config.log_level, check_log_level)},
+        {"deadlock", text_setter(config.deadlock,
+                                 [](const std::string& value, const std::string& where) {
+                                     if (value != "error" && value != "report")
+                                         refuse(where, "no policy '" + value + "'", "error or report is possible");
+                                 })},
         {"limits",
          [&limits, &path](const toml::node& node, const std::string& where) {
              if (!node.is_table()) refuse(where, "wrong type", "a table [limits] expected");
@@ -178,6 +183,7 @@ std::string to_argument(const Config& config) {
                           {"history", config.history},
                           {"grace", config.grace},
                           {"log_level", config.log_level},
+                          {"deadlock", config.deadlock},
                           {"connections", config.limits.connections},
                           {"connections_per_uid", config.limits.connections_per_uid},
                           {"processes", config.limits.processes},
@@ -198,6 +204,7 @@ Config from_argument(const std::string& text) {
     result.history = json.at("history");
     result.grace = json.at("grace");
     result.log_level = json.at("log_level");
+    result.deadlock = json.at("deadlock");
     result.limits.connections = json.at("connections");
     result.limits.connections_per_uid = json.at("connections_per_uid");
     result.limits.processes = json.at("processes");

@@ -4,6 +4,7 @@
 //   memory    = "1 GiB"        # of each realm; B, KiB, MiB, GiB, TiB
 //   history   = 256            # ended processes that are remembered
 //   grace     = 5.0            # seconds from the stop signal to SIGKILL
+//   deadlock  = "error"        # what a wait for a lock is that would close a circle; or "report": only told
 //   log_level = "info"         # debug, info, warning, error
 //   [limits]
 //   connections = 4096         # client connections
@@ -44,6 +45,7 @@ struct Config {
     std::uint64_t history = 256;
     double grace = 5;
     std::string log_level = "info";
+    std::string deadlock = "error";
     Limits limits;
 };
 

@@ -44,7 +44,7 @@ class Service final : public Outside, public StoreOutside {
           sessions_(io_),
           logs_(io_),
           store_({config.memory, config.mode == Mode::system ? std::nullopt : std::optional(::geteuid()),
-                  config.limits.sessions, config.limits.sessions_per_uid},
+                  config.limits.sessions, config.limits.sessions_per_uid, config.deadlock == "error"},
                  *this),
           dispatcher_({"Muster", "musterd", MUSTER_VERSION, ""}) {
         context_.config = config;
@@ -118,6 +118,7 @@ class Service final : public Outside, public StoreOutside {
         add_service_api(dispatcher_, *supervisor_, store_, context_);
         add_processes_api(dispatcher_, *supervisor_, context_);
         add_objects_api(dispatcher_, store_);
+        add_locks_api(dispatcher_, store_);
         Admission admission;
         if (config_.mode != Mode::system) admission.only_uid = ::geteuid();
         admission.connections = config_.limits.connections;

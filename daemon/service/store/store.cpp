@@ -27,6 +27,8 @@ std::optional<uid_t> uid_of(std::string_view label) {
 
 }  // namespace
 
+std::string Store::name_of_realm(uid_t uid) { return name_of(uid); }
+
 Store::Store(StoreOptions options, StoreOutside& outside) : options_(options), outside_(outside) {}
 Store::~Store() = default;
 
@@ -70,6 +72,7 @@ void Store::adopt(const std::string& label, base::UniqueFd memfd) {
     holding.name = name_of(*uid);
     try {
         holding.realm.emplace(session::Realm::adopt(std::move(memfd), holding.name));
+        holding.realm->set_deadlock_is_error(options_.deadlock_is_error);
         guarded(holding, [](session::Realm& realm) { return realm.reclaim_dead({}); });
     } catch (const Error& error) {
         // A client that has been inside for long is no damage: the sweep tries again.
@@ -85,6 +88,7 @@ AttachReply Store::attach(uid_t caller) {
         Holding fresh;
         fresh.name = name_of(owner);
         fresh.realm.emplace(session::Realm::create(fresh.name, options_.memory));
+        fresh.realm->set_deadlock_is_error(options_.deadlock_is_error);
         outside_.keep_memory(label_of(owner), fresh.realm->memfd());
         spdlog::info("realm {} created, {} MiB", fresh.name, options_.memory >> 20);
         realms_.emplace(owner, std::move(fresh));
@@ -156,6 +160,7 @@ void Store::retry() {
 }
 
 void Store::sweep() {
+    count_told();
     for (auto& [uid, holding] : realms_) {
         if (!holding.realm || holding.damaged) continue;
         try {
@@ -173,6 +178,7 @@ void Store::sweep() {
             }
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
             guarded(holding, [&](session::Realm& realm) { return realm.sweep_expired(); });
+            guarded(holding, [&](session::Realm& realm) { look_at_locks(holding, realm); });
         } catch (const std::exception& error) {
             spdlog::error("realm {}: the sweep for dead sessions and expired keys failed: {}", holding.name, error.what());
         }

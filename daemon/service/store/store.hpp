@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct StoreOptions {
     std::optional<uid_t> only_uid;   // one realm for all who are let in: its owner's
     std::size_t sessions = 4096;     // registered ones, of everybody
     std::size_t sessions_per_uid = 1024;
+    bool deadlock_is_error = true;   // or only reported
 };
 
 struct AttachReply {
@@ -80,6 +82,10 @@ class Store {
     std::vector<session::ObjectInfo> objects(uid_t caller);
     void erase(uid_t caller, const std::string& name);
     session::CheckReport check(uid_t caller);
+    std::vector<session::LockInfo> locks(uid_t caller);
+    std::vector<session::DeadlockInfo> deadlocks(uid_t caller);
+    // A client gave up an acquisition that would have closed a circle: for the log, a few a second.
+    void deadlock_broken(uid_t caller, std::string text);
 
     // Once a second: reclaims sessions whose processes are gone unnoticed, and removes keys that have expired.
     void sweep();
@@ -94,6 +100,7 @@ class Store {
         std::string name;
         std::optional<session::Realm> realm;  // absent when it could not even be adopted
         std::optional<std::string> damaged;
+        std::set<std::string> deadlocks;  // those that were told
     };
     struct Bound {
         uid_t realm;
@@ -112,6 +119,9 @@ class Store {
     session::Realm& sound(uid_t realm);  // throws Error(damaged, no_such_object)
     void quarantine(Holding& holding, const std::string& reason);
     void reclaim(const Deferred& what);
+    void look_at_locks(Holding& holding, session::Realm& realm);
+    void count_told();
+    static std::string name_of_realm(uid_t uid);
     template <typename Work>
     auto guarded(Holding& holding, Work&& work);
 
@@ -121,6 +131,7 @@ class Store {
     std::map<std::uint64_t, Bound> bound_;
     std::vector<Deferred> deferred_;
     std::uint64_t last_token_ = 0;
+    std::size_t told_ = 0;  // broken deadlocks, in this second
 };
 
 }  // namespace muster::service

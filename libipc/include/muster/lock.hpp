@@ -7,7 +7,11 @@
 // Waiting: a short spin, then asleep. Who has waited for longer than a fraction of a millisecond gets the lock before
 // those who come later.
 //
-// Throws Error: not_locked (unlock of a free Lock), not_owner (unlock of an RLock by anybody but its holder; unlock by one
+// Deadlocks are found in the moment that they come to be, across processes, with and without a daemon; see OnDeadlock. A
+// thread that waits for a Lock that it holds itself is no error unless the call asks for it (OnDeadlock::error): as in
+// Python another thread may be about to release it. It shows in `musterctl locks`.
+//
+// Throws Error: deadlock, not_locked (unlock of a free Lock), not_owner (unlock of an RLock by anybody but its holder; unlock by one
 // whose hold was broken), destroyed (but not from unlock: a guard may end after an erase).
 #pragma once
 
@@ -22,21 +26,29 @@
 
 namespace muster {
 
+// What an acquisition does when its wait would close a circle of threads that each hold what the next one waits for. Of
+// such a circle one thread, the one that began to wait last, gives up: with the error `deadlock`, whose text names them all.
+// by_realm: as the daemon's configuration says (`deadlock = "error"`, which is the default, or "report"). report: waits
+// on; `musterctl locks --deadlocks` and the daemon's log tell of it.
+enum class OnDeadlock : unsigned char { by_realm, error, report };
+
 namespace detail {
 
 class BasicLock : public Handle {
   public:
     using Handle::Handle;
 
-    void lock() { (void)lock_within({}); }
-    [[nodiscard]] bool try_lock() { return lock_within(std::chrono::nanoseconds(0)); }
+    void lock() { (void)lock_within({}, OnDeadlock::by_realm); }
+    void lock(OnDeadlock policy) { (void)lock_within({}, policy); }
+    [[nodiscard]] bool try_lock() { return lock_within(std::chrono::nanoseconds(0), OnDeadlock::report); }
     template <typename Rep, typename Period>
-    [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> timeout) {
-        return lock_within(detail::saturated(timeout));
+    [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> timeout, OnDeadlock policy = OnDeadlock::by_realm) {
+        return lock_within(detail::saturated(timeout), policy);
     }
     template <typename Clock, typename Duration>
-    [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> when) {
-        return lock_within(detail::left_until(when));
+    [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> when,
+                                      OnDeadlock policy = OnDeadlock::by_realm) {
+        return lock_within(detail::left_until(when), policy);
     }
     void unlock();
 
@@ -61,7 +73,7 @@ class BasicLock : public Handle {
     bool break_lock();
 
   private:
-    bool lock_within(Timeout timeout);
+    bool lock_within(Timeout timeout, OnDeadlock policy);
 };
 
 }  // namespace detail

@@ -1,5 +1,7 @@
 #include <muster/lock.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include "handles/object_state.hpp"
 
 namespace muster {
@@ -17,20 +19,30 @@ bool recursive(const ObjectState& state) noexcept { return state.kind == heap::K
 
 namespace detail {
 
-bool BasicLock::lock_within(Timeout timeout) {
+bool BasicLock::lock_within(Timeout timeout, OnDeadlock on_deadlock) {
     return guarded(*state_, "lock", [&] {
         const base::Deadline deadline =
             !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
         const sync::SlotId self = within(deadline, [&] { return state_->session->slot(); });
         const auto destroyed = [&] { return state_->destroyed(); };
+        const auto policy = static_cast<sync::OnDeadlock>(on_deadlock);
         auto lock = lock_of(*state_);
-        switch (recursive(*state_) ? lock.acquire(self, deadline, destroyed)
-                                   : lock.LockWord::acquire(self, deadline, destroyed)) {
-            case Outcome::acquired: return true;
-            case Outcome::timed_out: return false;
-            case Outcome::too_many_levels:
-                throw Error(Errc::limit_exceeded, "lock", state_->subject(), "the caller holds it 4294967295 times");
-            case Outcome::destroyed: break;
+        try {
+            switch (recursive(*state_) ? lock.acquire(self, deadline, destroyed, policy)
+                                       : lock.LockWord::acquire(self, deadline, destroyed, policy)) {
+                case Outcome::acquired: return true;
+                case Outcome::timed_out: return false;
+                case Outcome::too_many_levels:
+                    throw Error(Errc::limit_exceeded, "lock", state_->subject(), "the caller holds it 4294967295 times");
+                case Outcome::destroyed: break;
+            }
+        } catch (const sync::Deadlock& deadlock) {
+            std::string text = sync::describe(state_->segment(), state_->session->sessions(), deadlock.cycle);
+            if (state_->session->has_daemon()) try {
+                    state_->session->control().oneway("io.muster.objects.DeadlockBroken", {{"text", text}});
+                } catch (const Error&) {  // not there now: its log has a line less
+                }
+            throw Error(Errc::deadlock, "lock", state_->subject(), std::move(text));
         }
         throw heap::Destroyed{};
     });

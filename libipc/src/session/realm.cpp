@@ -9,6 +9,7 @@
 #include "session/blocked.hpp"
 #include "session/format.hpp"
 #include "session/holding.hpp"
+#include "session/locks.hpp"
 #include "sync/sync.hpp"
 
 namespace muster::session {
@@ -32,6 +33,7 @@ struct Realm::Impl {
     sync::Sessions sessions;
     containers::Directory directory;
     BlockedWatch watch;
+    HoldWatch holds;
 
     Impl(std::string realm, segment::Segment mapped)
         : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {
@@ -331,6 +333,22 @@ std::vector<Blocked> Realm::blocked() const {
     return impl_->guarded("look for stopped processes",
                           [&] { return impl_->watch.look(impl_->segment, impl_->directory, impl_->sessions); });
 }
+
+std::vector<LockInfo> Realm::locks() const {
+    return impl_->guarded("look at locks", [&] {
+        return survey_locks(impl_->segment, impl_->directory, impl_->sessions, impl_->holds);
+    });
+}
+
+std::vector<DeadlockInfo> Realm::deadlocks() const {
+    return impl_->guarded("look for deadlocks", [&] { return survey_deadlocks(impl_->segment, impl_->sessions); });
+}
+
+void Realm::watch_locks() {
+    impl_->guarded("look at locks", [&] { impl_->holds.look(impl_->segment, impl_->directory, impl_->sessions); });
+}
+
+void Realm::set_deadlock_is_error(bool error) { sync::set_deadlock_is_error(impl_->segment, error); }
 
 CheckReport Realm::check() const {
     CheckReport report;

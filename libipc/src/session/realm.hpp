@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,32 @@ struct Blocked {
     std::string program;
     bool stopped = false;        // by a signal or a debugger
     double seconds = 0;          // at least
+};
+
+struct ThreadInfo {
+    pid_t pid = 0, tid = 0;      // as the client sees itself; 0: it has ended
+    std::string program;         // empty: not known here
+    bool stopped = false;
+};
+struct WaiterInfo {
+    ThreadInfo thread;
+    double seconds = 0;
+};
+// A lock, or another object that somebody waits for.
+struct LockInfo {
+    std::uint32_t id = 0;
+    std::string name, kind;
+    std::optional<ThreadInfo> holder;
+    std::uint32_t levels = 0;    // of a lock that is held; of an rlock how often
+    std::uint64_t token = 0;
+    std::optional<double> held_seconds;  // at least; none: nobody has looked long enough
+    std::vector<WaiterInfo> waiters;     // the longest first
+};
+// Threads that each hold what the next one waits for.
+struct DeadlockInfo {
+    std::string text;
+    std::vector<ThreadInfo> threads;
+    std::string key;             // the same for the same circle at another look
 };
 
 struct CheckReport {
@@ -114,6 +141,14 @@ class Realm {
     // Looks who is inside what, and tells of those whom an earlier look, a second ago or more, found in the same place.
     // Waits for nobody.
     std::vector<Blocked> blocked() const;
+
+    // Waiting for nobody: what somebody holds or waits for, and circles of those who wait.
+    std::vector<LockInfo> locks() const;
+    std::vector<DeadlockInfo> deadlocks() const;
+    // To be called once a second, for locks() to tell since when they are held.
+    void watch_locks();
+    // Is a wait that would close a circle an error, or only reported? Of calls that do not say it themselves.
+    void set_deadlock_is_error(bool error);
 
   private:
     struct Impl;

@@ -10,6 +10,12 @@ namespace {
 // A holder on another core is often gone within this many looks; then nobody has to sleep.
 constexpr int spins = 100;
 
+constexpr std::chrono::microseconds handover_after{250};
+constexpr std::chrono::milliseconds heir_slice{10};
+// Who has slept through its first slices looks for itself less often, up to every 400 ms: fifty who wait for long are to
+// cost nothing that can be noticed.
+constexpr unsigned longest_slice_shift = 2;
+
 bool several_cores() noexcept {
     static const bool several = std::thread::hardware_concurrency() > 1;
     return several;
@@ -84,25 +90,54 @@ bool LockWord::look(Attempt& attempt, std::uint64_t& now, bool last) noexcept {
     return false;
 }
 
-void LockWord::sleep(Attempt& attempt, std::uint64_t now) noexcept {
+// Who goes to sleep may have closed a circle. Who is to give up may have published its wait before the last one did, and be
+// asleep: it is woken, to look again.
+std::optional<WaitCycle> LockWord::closed_by(const Attempt& attempt) {
+    try {
+        const tx::Patience none(base::Deadline::now(), std::chrono::nanoseconds::zero());
+        auto cycle = find_cycle(segment_, sessions_, attempt.self);
+        if (!cycle || (cycle->size() == 1 && attempt.policy != OnDeadlock::error)) return {};
+        const SlotId victim = victim_of(*cycle);
+        if (victim == attempt.self) return cycle;
+        for (const WaitLink& link : *cycle)
+            if (link.waiter == victim) LockWord(segment_, sessions_, link.wait.object).wake(INT_MAX);
+    } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
+    } catch (const segment::Damage&) {  // told by whoever uses what is damaged
+    }
+    return {};
+}
+
+std::optional<WaitCycle> LockWord::sleep(Attempt& attempt, std::uint64_t now) {
     const bool starves = attempt.slept && base::Deadline::Clock::now() - attempt.begun >= handover_after;
     const std::uint64_t marked = now | waiters | (starves ? handover : 0);
-    if (now != marked && !swap(now, marked, __ATOMIC_ACQ_REL)) return;
+    if (now != marked && !swap(now, marked, __ATOMIC_ACQ_REL)) return {};
     attempt.marked = true;
     attempt.asked = attempt.asked || starves;
     const SlotId held_by = holder_in(marked);
-    const auto slice = held_by ? std::chrono::nanoseconds(wait_slice) : std::chrono::nanoseconds(heir_slice);
+    const bool error = attempt.policy == OnDeadlock::error ||
+                       (attempt.policy == OnDeadlock::by_realm && deadlock_is_error(segment_));
+    if (!attempt.waiting) {
+        const auto kind = heap::Ident::unpack(heap::object_at(segment_, ref_.id).ident).kind;
+        attempt.waiting.emplace(sessions_, attempt.self, ref_, kind, !error);
+    }
+    attempt.waiting->kept_by(turn_in(marked));
+    if (error && held_by)
+        if (auto cycle = closed_by(attempt)) return cycle;
+    const auto slice = held_by ? std::chrono::nanoseconds(wait_slice * (1u << std::min(attempt.slices, longest_slice_shift)))
+                               : std::chrono::nanoseconds(heir_slice);
     const auto woken = base::futex_wait(futex(), static_cast<std::uint32_t>(marked),
                                         attempt.deadline.earlier(base::Deadline::after(slice)));
-    if (woken == base::Woken::changed) return;
+    if (woken == base::Woken::changed) return {};
     attempt.slept = true;
-    if (woken != base::Woken::timed_out || !held_by) return;
+    if (woken != base::Woken::timed_out || !held_by) return {};
+    ++attempt.slices;
     // I9: nobody has told us for a while; is there anybody who could?
     try {
         const tx::Patience none(base::Deadline::now(), std::chrono::nanoseconds::zero());
         if (!sessions_.alive(held_by)) release_dead(held_by);
     } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
     }
+    return {};
 }
 
 // Whoever else has waited for long asks again; but those who have just come must not wait for an heir that has left.

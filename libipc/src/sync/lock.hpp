@@ -11,8 +11,8 @@
 //   bits 34..63  turn: grows with every acquisition, from one object to the next (heap/object.hpp: begin_turns)
 // A releaser that dies between freeing the word and waking leaves the sleepers to their slices (I9).
 //
-// Fair enough: whoever has slept and waited for `handover_after` sets bit 32, and the next release is for those who have
-// slept alone, for at most `heir_slice`, as they might be dead; or for those whose time is over. Until then whoever comes
+// Fair enough: whoever has slept and waited for 250 us sets bit 32, and the next release is for those who have
+// slept alone, for at most 10 ms, as they might be dead; or for those whose time is over. Until then whoever comes
 // by takes it: two who contend would pay a wake-up for each acquisition otherwise.
 //
 // A thread may release what another one acquired. One whose own hold was broken may not, as it does not know: its slot is
@@ -24,6 +24,7 @@
 
 #include "heap/heap.hpp"
 #include "sync/sessions.hpp"
+#include "sync/wait_graph.hpp"
 
 namespace muster::sync {
 
@@ -40,27 +41,25 @@ inline LockRep& lock_rep(heap::ObjectRep& object) noexcept { return *reinterpret
 // The word's lower half.
 inline std::uint32_t* futex_of(LockRep& rep) noexcept { return reinterpret_cast<std::uint32_t*>(&rep.word); }
 
-inline constexpr std::chrono::microseconds handover_after{250};
-inline constexpr std::chrono::milliseconds heir_slice{10};
-
 class LockWord {
   public:
     static constexpr std::uint64_t ended = std::uint64_t{1} << 30, waiters = std::uint64_t{1} << 31,
                                    handover = std::uint64_t{1} << 32, inherited_bit = std::uint64_t{1} << 33;
 
     LockWord(const Segment& segment, const Sessions& sessions, heap::ObjectRef ref)
-        : rep_(lock_rep(heap::object_at(segment, ref.id))), sessions_(sessions) {}
+        : segment_(segment), rep_(lock_rep(heap::object_at(segment, ref.id))), sessions_(sessions), ref_(ref) {}
 
     // `destroyed` is asked at each look; true ends the wait with Outcome::destroyed. A deadline of now() takes it when
-    // nobody holds it, whoever it is meant for.
+    // nobody holds it, whoever it is meant for. Throws Deadlock when its wait would close a circle, it is the one to give
+    // up, and errors are wanted; a circle of one (it holds the lock itself) counts with OnDeadlock::error alone.
     enum class Outcome { acquired, timed_out, destroyed, too_many_levels };
     template <typename Destroyed>
-    Outcome acquire(SlotId self, base::Deadline deadline, Destroyed&& destroyed) {
+    Outcome acquire(SlotId self, base::Deadline deadline, Destroyed&& destroyed, OnDeadlock policy = OnDeadlock::by_realm) {
         std::uint64_t now = load();
         if (destroyed()) return Outcome::destroyed;
         if ((now & (holder_mask | ended | handover)) == 0 && take(now, self, false))
             return destroyed() ? give_up(self) : Outcome::acquired;
-        return acquire_slowly(self, deadline, destroyed);
+        return acquire_slowly(self, deadline, destroyed, policy);
     }
     // Ends the hold, whosever it is. `self` is the caller, or nobody. broken: the caller's own hold had been ended by force,
     // and it has been told now; nothing was released.
@@ -70,10 +69,11 @@ class LockWord {
         for (;;) {
             std::uint64_t now = load();
             if (destroyed()) return Released::destroyed;
-            const std::uint64_t next = now & (turn_mask | inherited_bit);
-            const bool plain = (now & ~(turn_mask | inherited_bit)) == self.word() && self;
-            if (__builtin_expect(plain && swap(now, next, __ATOMIC_RELEASE), true)) return Released::yes;
-            if (const auto done = release_otherwise(now, self)) return *done;
+            if (__builtin_expect((now & ~(turn_mask | inherited_bit)) == self.word() && self, true)) {
+                if (swap(now, now & (turn_mask | inherited_bit), __ATOMIC_RELEASE)) return Released::yes;
+            } else if (const auto done = release_otherwise(now, self)) {
+                return *done;
+            }
         }
     }
     // The holder is dead: frees the lock if `dead` still holds it. Idempotent.
@@ -107,8 +107,10 @@ class LockWord {
     std::uint32_t* futex() const noexcept { return futex_of(rep_); }
 
   protected:
+    const Segment& segment_;
     LockRep& rep_;
     const Sessions& sessions_;
+    heap::ObjectRef ref_;
 
   private:
     static constexpr std::uint64_t holder_mask = (std::uint64_t{1} << SlotId::bits) - 1;
@@ -118,9 +120,12 @@ class LockWord {
         SlotId self;
         base::Deadline deadline;
         base::Deadline::Clock::time_point begun;
+        OnDeadlock policy;
+        std::optional<Waiting> waiting = {};
         bool marked = false;  // has set `waiters`: the mark is kept, as it cannot know who else sleeps
         bool slept = false;
         bool asked = false;   // has set `handover`
+        unsigned slices = 0;  // slept through, with nobody telling it anything
     };
     bool swap(std::uint64_t& now, std::uint64_t next, int order) noexcept {
         return __atomic_compare_exchange_n(&rep_.word, &now, next, false, order, __ATOMIC_ACQUIRE);
@@ -139,21 +144,26 @@ class LockWord {
         return Outcome::destroyed;
     }
     template <typename Destroyed>
-    Outcome acquire_slowly(SlotId self, base::Deadline deadline, Destroyed&& destroyed) {
-        Attempt attempt{self, deadline, base::Deadline::Clock::now()};
+    Outcome acquire_slowly(SlotId self, base::Deadline deadline, Destroyed&& destroyed, OnDeadlock policy) {
+        Attempt attempt{self, deadline, base::Deadline::Clock::now(), policy};
         for (;;) {
             std::uint64_t now = load();
             if (destroyed()) return withdraw(attempt), Outcome::destroyed;
             const bool last = deadline.passed();
             if (look(attempt, now, last)) return destroyed() ? give_up(self) : Outcome::acquired;
             if (last) return withdraw(attempt), Outcome::timed_out;
-            sleep(attempt, now);
+            if (auto cycle = sleep(attempt, now)) {
+                withdraw(attempt);
+                throw Deadlock{std::move(*cycle)};
+            }
         }
     }
     // Takes it, perhaps after a short spin, if the caller may. `last` is the last look: it may, if nobody holds it.
     bool look(Attempt& attempt, std::uint64_t& now, bool last) noexcept;
-    // Marks that somebody waits and sleeps for at most a slice; not at all when the word has changed since `now`.
-    void sleep(Attempt& attempt, std::uint64_t now) noexcept;
+    // Marks that somebody waits and sleeps for at most a slice; not at all when the word has changed since `now`, or when
+    // it is to give up: then it tells why.
+    std::optional<WaitCycle> sleep(Attempt& attempt, std::uint64_t now);
+    std::optional<WaitCycle> closed_by(const Attempt& attempt);
     void withdraw(const Attempt& attempt) noexcept;
 };
 

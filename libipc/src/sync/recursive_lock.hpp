@@ -16,12 +16,12 @@ class RecursiveLock : public LockWord {
     static constexpr std::uint32_t max_levels = ~std::uint32_t{0};
 
     template <typename Destroyed>
-    Outcome acquire(SlotId self, base::Deadline deadline, Destroyed&& destroyed) {
+    Outcome acquire(SlotId self, base::Deadline deadline, Destroyed&& destroyed, OnDeadlock policy = OnDeadlock::by_realm) {
         if (const std::uint64_t now = load(); owned(now, self)) {
             if (destroyed()) return Outcome::destroyed;
             return set_levels(now, levels_of(now) + 1) ? Outcome::acquired : Outcome::too_many_levels;
         }
-        return LockWord::acquire(self, deadline, destroyed);
+        return LockWord::acquire(self, deadline, destroyed, policy);
     }
     // One level. broken: as LockWord's.
     enum class Left { yes, not_owner, broken, destroyed };
@@ -45,10 +45,11 @@ class RecursiveLock : public LockWord {
 
     // For a condition's wait. All levels of the caller's hold at once: how many there were. 0: it holds nothing.
     std::uint32_t release_all(SlotId self) noexcept;
-    // Acquires it, with so many levels (as release_all told). A hold of the caller's own is not there.
+    // Acquires it, with so many levels (as release_all told). A hold of the caller's own is not there. Never a Deadlock:
+    // who has waited for a condition must have the lock again.
     template <typename Destroyed>
     Outcome acquire_restoring(SlotId self, std::uint32_t levels, base::Deadline deadline, Destroyed&& destroyed) {
-        const Outcome outcome = LockWord::acquire(self, deadline, destroyed);
+        const Outcome outcome = LockWord::acquire(self, deadline, destroyed, OnDeadlock::report);
         if (outcome == Outcome::acquired && levels > 1) set_levels(load(), levels);
         return outcome;
     }

@@ -198,6 +198,12 @@ std::optional<Sessions::Holder> Sessions::holder(SlotId id) const {
     return found;
 }
 
+bool Sessions::in_use(SlotId slot) const noexcept {
+    if (!slot || slot.index() >= segment::max_slots) return false;
+    const std::uint64_t ident = slots_[slot.index()].ident;
+    return low(ident) != 0 && SlotId::make(slot.index(), high(ident)) == slot;
+}
+
 std::vector<SlotId> Sessions::slots() const {
     std::vector<SlotId> all;
     for (std::uint32_t index = 0; index < segment::max_slots; ++index)

@@ -110,6 +110,7 @@ class Sessions {
     bool belongs_to(SlotId slot, SessionId session) const;
     // What the slot's thread says that it waits for. The slot may have become another's: its generation tells.
     std::uint64_t* wait_of(SlotId slot) const noexcept { return slots_[slot.index() % segment::max_slots].wait; }
+    bool in_use(SlotId slot) const noexcept;
     // Of every slot in use.
     std::vector<SlotId> slots() const;
     // Is the slot of that index the session's, whatever the slot's generation?

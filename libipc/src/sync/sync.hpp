@@ -10,4 +10,5 @@
 #include "sync/recursive_lock.hpp"
 #include "sync/semaphore.hpp"
 #include "sync/sessions.hpp"
+#include "sync/wait_graph.hpp"
 #include "sync/wait_point.hpp"
