@@ -23,7 +23,7 @@ constexpr std::array names{
     Name{Errc::closed, "closed", "closed"},
     Name{Errc::timeout, "timeout", "timed out"},
     Name{Errc::not_locked, "not_locked", "not locked"},
-    Name{Errc::not_owner, "not_owner", "held by somebody else"},
+    Name{Errc::not_owner, "not_owner", "not held by the caller"},
     Name{Errc::released_too_often, "released_too_often", "released too often"},
     Name{Errc::size_changed, "size_changed", "size changed during iteration"},
     Name{Errc::unhashable, "unhashable", "not usable as a key"},

@@ -79,7 +79,7 @@ bool LockWord::release_dead(SlotId dead) noexcept {
 }
 
 bool LockWord::look(Attempt& attempt, std::uint64_t& now, bool last) noexcept {
-    const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.slept || last); };
+    const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.marked || last); };
     if (!attempt.deadline.is_now() && several_cores())
         for (int i = 0; i < spins && !takeable(); ++i) {
             tx::relax();
@@ -98,7 +98,12 @@ std::optional<WaitCycle> LockWord::closed_by(const Attempt& attempt) {
         auto cycle = find_cycle(segment_, sessions_, attempt.self);
         if (!cycle || (cycle->size() == 1 && attempt.policy != OnDeadlock::error)) return {};
         const SlotId victim = victim_of(*cycle);
-        if (victim == attempt.self) return cycle;
+        if (victim == attempt.self) {
+            // What it is about to let go goes to who waits for it in the circle; or it would close it again at once.
+            for (const WaitLink& link : *cycle)
+                if (link.holder == attempt.self) LockWord(segment_, sessions_, link.wait.object).ask(attempt.self);
+            return cycle;
+        }
         for (const WaitLink& link : *cycle)
             if (link.waiter == victim) LockWord(segment_, sessions_, link.wait.object).wake(INT_MAX);
     } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
@@ -138,6 +143,13 @@ std::optional<WaitCycle> LockWord::sleep(Attempt& attempt, std::uint64_t now) {
     } catch (const tx::Busy&) {  // somebody is inside the table of sessions: another slice
     }
     return {};
+}
+
+// The next release of `holder` is for those who wait.
+void LockWord::ask(SlotId holder) noexcept {
+    std::uint64_t now = load();
+    while (holder_in(now) == holder && (now & waiters) != 0 && (now & handover) == 0)
+        if (swap(now, now | handover, __ATOMIC_ACQ_REL)) return;
 }
 
 // Whoever else has waited for long asks again; but those who have just come must not wait for an heir that has left.

@@ -6,13 +6,13 @@
 //   bit 30       the last hold did not end by its holder's doing: it died (no holder is named), or the hold was broken
 //                (it is named still, and holds nothing)
 //   bit 31       somebody may be asleep; the lower half is the futex
-//   bit 32       somebody has waited for long: when it is freed, only those who have slept may take it
+//   bit 32       somebody has waited for long: when it is freed, only those who wait already may take it
 //   bit 33       the present or last hold took over after a death or a break
 //   bits 34..63  turn: grows with every acquisition, from one object to the next (heap/object.hpp: begin_turns)
 // A releaser that dies between freeing the word and waking leaves the sleepers to their slices (I9).
 //
-// Fair enough: whoever has slept and waited for 250 us sets bit 32, and the next release is for those who have
-// slept alone, for at most 10 ms, as they might be dead; or for those whose time is over. Until then whoever comes
+// Fair enough: whoever has slept and waited for 250 us sets bit 32, and the next release is for those who
+// wait already, for at most 10 ms, as they might be dead; or for those whose time is over. Until then whoever comes
 // by takes it: two who contend would pay a wake-up for each acquisition otherwise.
 //
 // A thread may release what another one acquired. One whose own hold was broken may not, as it does not know: its slot is
@@ -165,6 +165,7 @@ class LockWord {
     std::optional<WaitCycle> sleep(Attempt& attempt, std::uint64_t now);
     std::optional<WaitCycle> closed_by(const Attempt& attempt);
     void withdraw(const Attempt& attempt) noexcept;
+    void ask(SlotId holder) noexcept;
 };
 
 inline bool LockWord::take(std::uint64_t& now, SlotId self, bool mark) noexcept {

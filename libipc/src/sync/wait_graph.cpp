@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "containers/directory.hpp"
+#include "containers/containers.hpp"
 #include "sync/lock.hpp"
 #include "sync/occupant.hpp"
 
