@@ -29,7 +29,7 @@ TEST_CASE_METHOD(ExampleRun, "example deadlock: two locks in opposite order, and
     example("deadlock");
     CHECK(count_containing(lines, "worker 1 has taken A") >= 1);
     CHECK(count_containing(lines, "worker 2 has taken B") >= 1);
-    CHECK(count_containing(lines, " is told: lock ") == 1);
+    CHECK(count_containing(lines, " is told: lock ") >= 1);  // again when the machine is too busy to let the other one go first
     for (const std::string& line : lines) {
         if (line.find(" is told: ") == std::string::npos) continue;
         INFO(line);
