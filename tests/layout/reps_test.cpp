@@ -296,6 +296,10 @@ TEST_CASE("what threads and processes wait on keeps its layout") {
     FIELD(SemaphoreRep, disowned, 24);
     FIELD(SemaphoreRep, line, 32);
     FIELD(SemaphoreRep, shares, 72);
+    SIZE(ConditionRep, 56);
+    FIELD(ConditionRep, lock, 0);
+    FIELD(ConditionRep, all_through, 8);
+    FIELD(ConditionRep, line, 16);
     SIZE(BarrierRep, 112);
     FIELD(BarrierRep, parties, 0);
     FIELD(BarrierRep, timeout, 8);

@@ -3,6 +3,7 @@
 
 #include <muster/array.hpp>
 #include <muster/barrier.hpp>
+#include <muster/condition.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>

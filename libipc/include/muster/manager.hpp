@@ -19,6 +19,7 @@
 
 #include <muster/array.hpp>
 #include <muster/barrier.hpp>
+#include <muster/condition.hpp>
 #include <muster/counter.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
@@ -71,6 +72,8 @@ template <>
 struct KindOf<Semaphore> { static constexpr auto value = ObjectKind::semaphore; };
 template <>
 struct KindOf<BoundedSemaphore> { static constexpr auto value = ObjectKind::semaphore; };
+template <>
+struct KindOf<Condition> { static constexpr auto value = ObjectKind::condition; };
 template <>
 struct KindOf<Event> { static constexpr auto value = ObjectKind::event; };
 template <>
@@ -137,6 +140,16 @@ class Manager {
     BoundedSemaphore bounded_semaphore(std::int64_t initial = 1) const { return BoundedSemaphore(make_semaphore(initial, true)); }
     Event event(std::string_view name) const { return Event(open(name, detail::ObjectKind::event, {})); }
     Event event() const { return Event(make(detail::ObjectKind::event, {})); }
+    // With an RLock of its own; or with that lock, whose every handle may go as long as one to the condition is there.
+    // Throws value_error when it is there and has another lock, invalid_argument for a lock of another realm.
+    Condition condition(std::string_view name) const { return Condition(open_condition(name, 0)); }
+    Condition condition() const { return Condition(make_condition(0)); }
+    Condition condition(std::string_view name, const detail::BasicLock& lock) const {
+        return Condition(open_condition(name, Condition::stored(lock, *realm_)), lock);
+    }
+    Condition condition(const detail::BasicLock& lock) const {
+        return Condition(make_condition(Condition::stored(lock, *realm_)), lock);
+    }
     // Throws value_error for no parties, and when it is there and of another number; limit_exceeded above 4096.
     Barrier barrier(std::string_view name, std::size_t parties, BarrierOptions options = {}) const {
         return Barrier(open_barrier(name, parties, options.timeout), std::move(options.action));
@@ -241,6 +254,8 @@ class Manager {
     std::shared_ptr<detail::ObjectState> make_with(detail::ObjectKind kind, const Init& init) const;
     std::shared_ptr<detail::ObjectState> open_semaphore(std::string_view name, std::int64_t initial, bool bounded) const;
     std::shared_ptr<detail::ObjectState> make_semaphore(std::int64_t initial, bool bounded) const;
+    std::shared_ptr<detail::ObjectState> open_condition(std::string_view name, std::uint64_t lock) const;
+    std::shared_ptr<detail::ObjectState> make_condition(std::uint64_t lock) const;
     std::shared_ptr<detail::ObjectState> open_barrier(std::string_view name, std::size_t parties, detail::Timeout timeout) const;
     std::shared_ptr<detail::ObjectState> make_barrier(std::size_t parties, detail::Timeout timeout) const;
     std::shared_ptr<detail::ObjectState> find_existing(std::string_view name, detail::ObjectKind kind) const;

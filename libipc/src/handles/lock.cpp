@@ -13,7 +13,7 @@ using Outcome = sync::LockWord::Outcome;
 namespace {
 
 sync::RecursiveLock lock_of(const ObjectState& state) { return {state.segment(), state.session->sessions(), state.ref}; }
-bool recursive(const ObjectState& state) noexcept { return state.kind == heap::Kind::rlock; }
+bool recursive(const ObjectState& state) noexcept { return state.kind != heap::Kind::lock; }
 
 }  // namespace
 

@@ -49,6 +49,14 @@ StatePtr Manager::make_semaphore(std::int64_t initial, bool bounded) const {
     return make_with(ObjectKind::semaphore, semaphore_init(initial, bounded));
 }
 
+StatePtr Manager::open_condition(std::string_view name, std::uint64_t lock) const {
+    return open_with(name, ObjectKind::condition, [=](void* object) { detail::init_condition(object_at(object), lock); });
+}
+
+StatePtr Manager::make_condition(std::uint64_t lock) const {
+    return make_with(ObjectKind::condition, [=](void* object) { detail::init_condition(object_at(object), lock); });
+}
+
 StatePtr Manager::open_barrier(std::string_view name, std::size_t parties, detail::Timeout timeout) const {
     check_parties(name, parties);
     auto state = open_with(name, ObjectKind::barrier, barrier_init(parties, timeout));

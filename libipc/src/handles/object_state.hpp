@@ -98,6 +98,7 @@ std::uint8_t queue_order(const ObjectState& state);
 void init_pipe(const segment::Segment& segment, heap::ObjectRep& object, bool duplex, std::int64_t maxsize,
                std::uint32_t maker);
 void init_semaphore(heap::ObjectRep& object, std::int64_t value, bool bounded);
+void init_condition(heap::ObjectRep& object, std::uint64_t lock);
 void init_barrier(heap::ObjectRep& object, std::size_t parties, Timeout timeout);
 void check_parties(const ObjectState& state, std::size_t parties);
 

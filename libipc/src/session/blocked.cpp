@@ -49,7 +49,9 @@ std::vector<Blocked> BlockedWatch::look(const segment::Segment& segment, const c
         ObjectRep& object = heap::object_at(segment, id);
         look_at(object.domain, [&] { return name_of(id); });
         const heap::Ident ident = heap::Ident::unpack(object.ident);
-        if (ident.life != heap::Life::live || (ident.kind != heap::Kind::lock && ident.kind != heap::Kind::rlock)) continue;
+        if (ident.life != heap::Life::live ||
+            (ident.kind != heap::Kind::lock && ident.kind != heap::Kind::rlock && ident.kind != heap::Kind::condition))
+            continue;
         const sync::LockWord lock(segment, sessions, {id, ident.generation});
         const sync::SlotId holder = lock.holder();
         if (!holder || !lock.waited_for()) continue;

@@ -64,6 +64,7 @@ std::uint64_t size_of(const segment::Segment& segment, heap::ObjectRef ref, Kind
         case Kind::rlock: return sync::LockWord(segment, sync::Sessions(segment), ref).holder() ? 1 : 0;
         case Kind::semaphore: return heap::root_of<sync::SemaphoreRep>(object).value;
         case Kind::event: return heap::root_of<sync::EventRep>(object).word & 1;
+        case Kind::condition: return heap::root_of<sync::ConditionRep>(object).line.count;
         case Kind::barrier: {
             const auto& root = heap::root_of<sync::BarrierRep>(object);
             return root.phase == static_cast<std::uint64_t>(sync::BarrierPhase::filling) ? root.line.count.get() : 0;
@@ -87,6 +88,7 @@ void verify_object(const segment::Segment& segment, heap::ObjectRef ref, Kind ki
     if (kind == Kind::pipe) containers::Pipe(segment, ref).verify(structure);
     if (kind == Kind::queue) containers::Queue(segment, ref).verify(structure);
     if (kind == Kind::semaphore) sync::Semaphore(segment, ref).verify(structure);
+    if (kind == Kind::condition) sync::Condition(segment, ref).verify(structure);
     if (kind == Kind::barrier) sync::Barrier(segment, ref).verify(structure);
 }
 

@@ -18,6 +18,7 @@ std::uint32_t wake_lock(const HeldObject& object) {
 constexpr Holding all[] = {
     {heap::Kind::lock, release_lock, wake_lock},
     {heap::Kind::rlock, release_lock, wake_lock},
+    {heap::Kind::condition, release_lock, wake_lock},  // which is its own lock, unless it was given one
 };
 
 }  // namespace

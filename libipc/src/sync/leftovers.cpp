@@ -1,6 +1,7 @@
 #include "sync/leftovers.hpp"
 
 #include "sync/barrier.hpp"
+#include "sync/condition.hpp"
 #include "sync/semaphore.hpp"
 
 namespace muster::sync {
@@ -12,6 +13,7 @@ std::uint64_t drop_session(const Segment& segment, heap::ObjectRef ref, heap::Ki
     std::uint64_t permits = 0;
     bool all = false;
     if (kind == heap::Kind::semaphore) permits = Semaphore(segment, ref).drop_dead(dead, woken, deadline);
+    if (kind == heap::Kind::condition) (void)Condition(segment, ref).drop_dead(dead, woken, deadline);
     if (kind == heap::Kind::barrier) all = Barrier(segment, ref).drop_dead(dead, deadline);
     wake(segment, woken);
     if (all)

@@ -8,7 +8,7 @@
 namespace muster::sync {
 
 constexpr bool keeps_records(heap::Kind kind) noexcept {
-    return kind == heap::Kind::semaphore || kind == heap::Kind::barrier;
+    return kind == heap::Kind::semaphore || kind == heap::Kind::barrier || kind == heap::Kind::condition;
 }
 
 // Of one object, of such a kind: the session has nothing there any more, and those concerned are woken. Before the session

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sync/barrier.hpp"
+#include "sync/condition.hpp"
 #include "sync/event.hpp"
 #include "sync/leftovers.hpp"
 #include "sync/line.hpp"
