@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -14,10 +15,13 @@
 #include <vector>
 
 #include "base/base.hpp"
+#include "base/futex_any.hpp"
 #include "segment/segment.hpp"
 
 namespace muster::test {
 namespace {
+
+constexpr long futex_waitv = 449;
 
 std::uint32_t* word(std::atomic<std::uint32_t>& atomic) { return reinterpret_cast<std::uint32_t*>(&atomic); }
 
@@ -77,8 +81,15 @@ const void* Sleepers::sleeps_on(std::size_t index) const {
     if (size <= 0) return nullptr;
     text[size] = '\0';
     char* at = nullptr;
-    if (std::strtol(text, &at, 10) != SYS_futex || at == text) return nullptr;  // "running", or another call
-    return reinterpret_cast<const void*>(std::strtoull(at, nullptr, 16));  // NOLINT: an address is what it is
+    const long call = std::strtol(text, &at, 10);
+    if ((call != SYS_futex && call != futex_waitv) || at == text) return nullptr;  // "running", or another call
+    const auto argument = std::strtoull(at, nullptr, 16);
+    if (call == SYS_futex) return reinterpret_cast<const void*>(argument);  // NOLINT: an address is what it is
+    // Of several words the first; which they are stands in the sleeper's own memory.
+    base::FutexWaiter first;
+    const iovec here{&first, sizeof first}, there{reinterpret_cast<void*>(argument), sizeof first};  // NOLINT
+    if (::process_vm_readv(process_->pid(), &here, 1, &there, 1, 0) != sizeof first) return nullptr;
+    return reinterpret_cast<const void*>(first.address);  // NOLINT
 }
 
 }  // namespace muster::test
