@@ -6,6 +6,8 @@
 // What may be waited for, and what ready means: the call that is named would not block now.
 //   a Queue           something to get, or it is closed and drained; Waitable::room(queue): room to put, or it is closed
 //   a Connection      a message, or the end of all messages
+//   an Event          it is set
+//   a Semaphore       a permit is free, and nobody is in line for it
 //   a Process, a ParentProcess   it has ended (exitcode() and join() reap, this does not)
 //   a Lock, an RLock  nobody holds it; an RLock also when the caller does
 //   Waitable::change(object, version)   it has another version than the one seen (watch.hpp)
@@ -31,8 +33,10 @@
 
 namespace muster {
 
+class Event;
 class ParentProcess;
 class Process;
+class Semaphore;
 
 namespace detail {
 class BasicLock;
@@ -49,6 +53,8 @@ class Waitable {
     Waitable(const Process& process);
     Waitable(const ParentProcess& process);
     Waitable(const detail::BasicLock& lock);
+    Waitable(const Event& event);
+    Waitable(const Semaphore& semaphore);
     static Waitable room(const detail::QueueBase& queue);
     static Waitable change(const detail::Handle& object, std::uint64_t seen);
     static Waitable readable(int descriptor);  // a duplicate is waited for

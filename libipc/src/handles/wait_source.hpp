@@ -58,6 +58,27 @@ class PointSource : public WaitSource {
     const std::size_t point_;
 };
 
+// Of an object whose every change is told to those who watch it (heap/object_lock.hpp): nobody's wake-up is taken.
+class WatchedSource : public WaitSource {
+  public:
+    explicit WatchedSource(std::shared_ptr<ObjectState> state) : state_(std::move(state)) {}
+
+    bool ready() final {
+        return guarded(*state_, "wait_any", [&] {
+            if (state_->destroyed()) throw heap::Destroyed{};
+            return look();
+        });
+    }
+    void announce(std::vector<WaitWord>& words) final {
+        std::uint32_t& word = state_->object().watchers;
+        words.push_back({&word, sync::WaitPoint(word).announce()});
+    }
+
+  protected:
+    virtual bool look() = 0;
+    const std::shared_ptr<ObjectState> state_;
+};
+
 // For tests: false makes wait_any do without futex_waitv, as on a system that has none. Returns what it was.
 bool use_futex_waitv(bool use) noexcept;
 

@@ -17,22 +17,12 @@ std::uint64_t version_of(const ObjectState& state) { return tx::sequence_of(stat
 base::Deadline deadline_of(Timeout timeout) { return timeout ? base::Deadline::after(*timeout) : base::Deadline::never(); }
 
 // For wait_any: the object has another version than the one that was seen.
-class ChangeSource final : public WaitSource {
+class ChangeSource final : public WatchedSource {
   public:
-    ChangeSource(std::shared_ptr<ObjectState> state, std::uint64_t seen) : state_(std::move(state)), seen_(seen) {}
-    bool ready() override {
-        return guarded(*state_, "wait_any", [&] {
-            if (state_->destroyed()) throw heap::Destroyed{};
-            return version_of(*state_) != seen_;
-        });
-    }
-    void announce(std::vector<WaitWord>& words) override {
-        std::uint32_t& word = state_->object().watchers;
-        words.push_back({&word, sync::WaitPoint(word).announce()});
-    }
+    ChangeSource(std::shared_ptr<ObjectState> state, std::uint64_t seen) : WatchedSource(std::move(state)), seen_(seen) {}
 
   private:
-    const std::shared_ptr<ObjectState> state_;
+    bool look() override { return version_of(*state_) != seen_; }
     const std::uint64_t seen_;
 };
 

@@ -113,6 +113,27 @@ TEST_CASE("wait_any sleeps until one of them is ready, by threads and by process
         CHECK(holder.join() == 0);
         CHECK(wait_any({lock, other}) == Places{0});
     }
+    SECTION("an event is set") {
+        Event event = manager.event();
+        CHECK(wait_any_for({event, other}, 10ms).empty());
+        Child setter([&] { return event.set(), 0; });
+        CHECK(wait_any({other, event}) == Places{1});
+        CHECK(setter.join() == 0);
+        event.clear();
+        CHECK(wait_any_for({event}, 0s).empty());
+    }
+    SECTION("a permit comes back, also of the dead") {
+        Semaphore semaphore = manager.semaphore(1);
+        CHECK(wait_any({other, semaphore}) == Places{1});
+        REQUIRE(semaphore.try_acquire());
+        CHECK(wait_any_for({semaphore, other}, 10ms).empty());
+        std::thread releaser([&] { semaphore.release(); });
+        CHECK(wait_any({other, semaphore}) == Places{1});
+        releaser.join();
+        Child taker([&] { return semaphore.acquire(), 0; });
+        CHECK(taker.join() == 0);
+        CHECK(wait_any({other, semaphore}) == Places{1});
+    }
     SECTION("a message comes, and the end of all") {
         auto [ours, theirs] = manager.pipe<int>();
         CHECK(wait_any_for({ours, other}, 10ms).empty());
