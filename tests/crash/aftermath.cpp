@@ -108,6 +108,14 @@ std::string whats_unusable(const Segment& segment, bool real_containers) {
     if (real_containers)
         for (const ObjectEntry& entry : directory.list())
             if (std::string wrong = use(segment, entry.ref, entry.kind); !wrong.empty()) return wrong;
+    if (directory.closed()) {  // the realm was shut: it takes nothing any more
+        try {
+            directory.create(Kind::list, 1000u);
+            return "an object was made after the realm was shut";
+        } catch (const containers::Closed&) {
+            return use_sessions(segment);
+        }
+    }
     const std::uint64_t live = directory.live();
     for (const Kind kind : {Kind::dict, Kind::list, Kind::queue, Kind::lock, Kind::rlock}) {
         const ObjectRef named = directory.open_or_create("a further one", kind, {}).ref;

@@ -190,7 +190,7 @@ Scene put_wakes_any() {
                 return image;
             }, [](World& world, const std::string& name) {
                 auto queue = world.manager.queue<std::string>(name);
-                const auto ready = wait_any({Waitable::room(world.manager.queue<int>(name + "'", {.maxsize = 1})), queue});
+                const auto ready = wait_any({world.manager.queue<int>(name + "'"), queue});
                 if (ready.empty()) throw std::runtime_error("nothing was ready");
             }};
 }
