@@ -148,6 +148,7 @@ void Controller::new_round() {
         forget(page.counted_under_lock);
         forget(page.counted_by_counter);
         forget(page.counted_in_namespace);
+        forget(page.transfers);
     }
     may_be_lost_ = {};
     bases_.unfinished = world_->mail.unfinished();
@@ -158,6 +159,7 @@ void Controller::new_round() {
     for (std::uint32_t i = 0; i < counters; ++i) bases_.counted_by_counter[i] = world_->counter.get(i);
     for (unsigned i = 0; i < attributes; ++i)
         bases_.counted_in_namespace[i] = world_->space.get<std::int64_t>(attribute_name(i));
+    bases_.transfers = world_->receipts.get(0);
     ++block_->round;
     put_tokens(token_count);
 }

@@ -130,6 +130,11 @@ void Controller::check_sums() {
             between("guarded " + std::to_string(i), world_->guarded.at(i) - bases_.counted_under_lock[i],
                     sum.least, sum.most));
     }
+    const Bounds transfers = bounds(&Page::transfers, 0);
+    law(exact, between("receipts", world_->receipts.get(0) - bases_.transfers, transfers.least, transfers.most));
+    const std::int64_t in_vaults = money_in_vaults(realm_.manager, *world_);
+    law("transactions move money and make none",
+        in_vaults == total_in_vaults ? "" : "the vaults have " + std::to_string(in_vaults) + ", not " + std::to_string(total_in_vaults));
     bool inherited = false;
     {
         const std::scoped_lock hold(world_->bank);

@@ -65,6 +65,7 @@ struct Page {
     std::array<Tally, guarded> counted_under_lock;
     std::array<Tally, counters> counted_by_counter;
     std::array<Tally, attributes> counted_in_namespace;
+    std::array<Tally, 1> transfers;  // by transactions
     std::array<Own, Own::count> own;
 };
 

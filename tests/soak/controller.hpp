@@ -127,6 +127,7 @@ class Controller {
         std::array<std::int64_t, guarded> counted_under_lock{};
         std::array<std::int64_t, counters> counted_by_counter{};
         std::array<std::int64_t, attributes> counted_in_namespace{};
+        std::int64_t transfers = 0;
         std::uint64_t unfinished = 0;
     } bases_;
 };

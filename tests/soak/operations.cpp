@@ -88,6 +88,8 @@ constexpr const char* names[] = {
     "manager find",
     "manager names",
     "manager erase",
+    "manager transact",
+    "manager transact read",
     "daemon status",
     "daemon sessions",
     "daemon objects",

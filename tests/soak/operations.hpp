@@ -91,6 +91,8 @@ enum class Op : std::uint32_t {
     manager_find,
     manager_names,
     manager_erase,
+    manager_transact,
+    manager_transact_read,
     daemon_status,
     daemon_sessions,
     daemon_objects,

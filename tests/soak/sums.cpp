@@ -9,7 +9,7 @@
 namespace muster::soak {
 
 void SumWork::act() {
-    const std::uint64_t kind = context_.random.below(10);
+    const std::uint64_t kind = context_.random.below(12);
     if (kind < 3) {
         count();
     } else if (kind < 4) {
@@ -18,8 +18,10 @@ void SumWork::act() {
         count_in_namespace();
     } else if (kind < 7) {
         count_under_lock();
-    } else {
+    } else if (kind < 10) {
         transfer();
+    } else {
+        transfer_together();
     }
 }
 
@@ -257,6 +259,40 @@ void SumWork::transfer() {
         world_.journal.erase("transfer");
     }
     leave(world_.bank, context_.block.bank);
+}
+
+std::int64_t money_in_vaults(const Manager& manager, const World& world) {
+    return manager.transact([&](Transaction& t) {
+        std::int64_t sum = 0;
+        for (const auto& vault : world.vault) {
+            auto money = t(vault);
+            for (unsigned i = 0; i < accounts; ++i) sum += money.at(i);
+        }
+        return sum;
+    });
+}
+
+// Two dicts and a counter in one transaction, by nobody's leave.
+void SumWork::transfer_together() {
+    if (context_.chance(6)) {
+        const Doing doing(context_.page, Op::manager_transact_read);
+        if (const std::int64_t sum = money_in_vaults(context_.realm.manager, world_); sum != total_in_vaults)
+            throw Broken("transactions move money and make none",
+                         "the vaults have " + std::to_string(sum) + ", not " + std::to_string(total_in_vaults));
+    }
+    const auto from = static_cast<unsigned>(context_.random.below(vaults)), to = (from + 1) % vaults;
+    const auto from_account = static_cast<unsigned>(context_.random.below(accounts));
+    const auto to_account = static_cast<unsigned>(context_.random.below(accounts));
+    const auto amount = static_cast<std::int64_t>(context_.random.below(100));
+    const Doing doing(context_.page, Op::manager_transact);
+    Adding adding(context_.page.transfers[0]);
+    context_.realm.manager.transact([&](Transaction& t) {
+        auto source = t(world_.vault[from]), target = t(world_.vault[to]);
+        source.set(from_account, source.at(from_account) - amount);
+        target.set(to_account, target.at(to_account) + amount);
+        t(world_.receipts).increment(0);
+    });
+    adding.done();
 }
 
 }  // namespace muster::soak

@@ -75,6 +75,7 @@ class SumWork {
     void count_in_namespace();
     void count_under_lock();
     void transfer();
+    void transfer_together();
     void repair(bool inherited);
     // False: the time ran out.
     bool enter(Lock& lock, LockState& state, bool& inherited);
@@ -87,6 +88,8 @@ class SumWork {
 // Does the bank hold what it should? For who holds its lock; a transfer in flight is completed first.
 void mend_bank(World& world);
 std::int64_t money_in(const World& world);
+// As of one moment, without any lock.
+std::int64_t money_in_vaults(const Manager& manager, const World& world);
 
 // Objects that this worker alone changes: they are exactly as its model says.
 class OwnWork {

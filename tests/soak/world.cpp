@@ -8,6 +8,7 @@ namespace {
 
 std::string named(const std::string& name) { return prefix + name; }
 std::string shard_name(unsigned index) { return named("shard " + std::to_string(index)); }
+std::string vault_name(unsigned index) { return named("vault " + std::to_string(index)); }
 std::string own_name(unsigned worker, const char* kind) {
     return named("own " + std::to_string(worker) + " " + kind);
 }
@@ -20,6 +21,8 @@ World open_world(const Manager& manager) {
     };
     std::vector<Dict<std::uint32_t, std::int64_t>> shard;
     for (unsigned i = 0; i < shards; ++i) shard.push_back(sums(shard_name(i)));
+    std::vector<Dict<std::uint32_t, std::int64_t>> vault;
+    for (unsigned i = 0; i < vaults; ++i) vault.push_back(sums(vault_name(i)));
     return {manager.queue<std::string>(named("jobs"), {.maxsize = jobs_bound}),
             manager.queue<std::string>(named("mail")),
             manager.queue<std::string>(named("tokens")),
@@ -34,7 +37,9 @@ World open_world(const Manager& manager) {
             std::move(shard),
             manager.dict<std::string, Transfer>(named("journal")),
             manager.lock(named("ledger")),
-            manager.lock(named("bank"))};
+            manager.lock(named("bank")),
+            std::move(vault),
+            manager.counter<std::uint32_t>(named("receipts"))};
 }
 
 std::string attribute_name(unsigned index) { return "count " + std::to_string(index); }
@@ -46,6 +51,8 @@ void fill_world(World& world) {
     for (unsigned i = 0; i < attributes; ++i) world.space.set(attribute_name(i), std::int64_t{0});
     for (auto& shard : world.shard)
         for (unsigned i = 0; i < accounts; ++i) shard.set(i, deposit);
+    for (auto& vault : world.vault)
+        for (unsigned i = 0; i < accounts; ++i) vault.set(i, deposit);
 }
 
 OwnObjects open_own(const Manager& manager, unsigned worker) {
@@ -57,9 +64,11 @@ OwnObjects open_own(const Manager& manager, unsigned worker) {
 std::vector<std::string> lasting_names(unsigned workers) {
     std::vector<std::string> all;
     for (const char* name : {"jobs", "mail", "tokens", "log", "tickets", "counters", "guarded", "counting",
-                             "badges", "counter", "namespace", "journal", "ledger", "bank"})
+                             "badges", "counter", "namespace", "journal", "ledger", "bank",
+                             "receipts"})
         all.push_back(named(name));
     for (unsigned i = 0; i < shards; ++i) all.push_back(shard_name(i));
+    for (unsigned i = 0; i < vaults; ++i) all.push_back(vault_name(i));
     for (unsigned i = 0; i < workers; ++i)
         for (const char* kind : {"dict", "list", "queue"}) all.push_back(own_name(i, kind));
     return all;

@@ -19,6 +19,8 @@ inline constexpr std::int64_t jobs_bound = 12;
 inline constexpr unsigned token_count = 3;
 inline constexpr unsigned shards = 4, accounts = 6;
 inline constexpr std::int64_t deposit = 1000;
+inline constexpr unsigned vaults = 2;
+inline constexpr std::int64_t total_in_vaults = deposit * vaults * accounts;
 inline constexpr std::int64_t total_money = deposit * shards * accounts;
 
 // From shard and account to shard and account; what stands there afterwards.
@@ -36,6 +38,9 @@ struct World {
     std::vector<Dict<std::uint32_t, std::int64_t>> shard;
     Dict<std::string, Transfer> journal;  // of the transfer that the bank's lock is held for
     Lock ledger, bank;
+    // Changed by transactions alone: money that moves between two dicts, and how often it did.
+    std::vector<Dict<std::uint32_t, std::int64_t>> vault;
+    Counter<std::uint32_t> receipts;
 };
 // Opens them, or makes them, empty.
 World open_world(const Manager& manager);

@@ -39,6 +39,26 @@ Scene put_wakes_get(const std::string& what, const std::string& item) {
             }, get};
 }
 
+// Killed between the decision and the wake, too; and between the decision and the end of the queue's own change.
+Scene transaction_wakes_get() {
+    return {"a transaction's put lets on a get", [](World& world, const std::string& name) {
+                auto queue = world.manager.queue<std::string>(name);
+                auto dict = world.manager.dict<int, int>(name + " dict");
+                dict.set(1, 1);
+                Image image;
+                image.operation = [&world, queue, dict] {
+                    world.manager.transact([&](Transaction& t) {
+                        t(dict).set(1, 2);
+                        t(queue).put("item");
+                    });
+                };
+                image.may_sleep = [raw = world.queue(name)] { return raw.looks_empty(); };
+                image.let_on = [queue]() mutable { queue.put("late"); };
+                image.words = {items_word(world, name), inner_word(world.object(name))};
+                return image;
+            }, get};
+}
+
 Scene full_queue(const std::string& what, std::function<void(Queue<std::string>&)> makes_room) {
     return {what + " lets on a put", [makes_room](World& world, const std::string& name) {
                 auto queue = world.manager.queue<std::string>(name, {.maxsize = 2});
@@ -221,6 +241,7 @@ std::vector<Scene> waker_scenes() {
     std::vector<Scene> all{
             put_wakes_get("an item", "item"),
             put_wakes_get("a large item", std::string(9000, 'x')),
+            transaction_wakes_get(),
             full_queue("a get", [](Queue<std::string>& queue) { (void)queue.get(); }),
             full_queue("a clear", [](Queue<std::string>& queue) { queue.clear(); }),
             put_wakes_any(),
