@@ -128,6 +128,7 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("wait", "sync/wait_point.hpp", "WaitPoint", {{"sleep", "stores nothing in the segment"}});
     compare("event", "sync/event.hpp", "Event", {});
     compare("semaphore", "sync/semaphore.hpp", "Semaphore", {});
+    compare("condition", "sync/condition.hpp", "Condition", {});
     compare("barrier", "sync/barrier.hpp", "Barrier", {});
     compare("realm", "session/realm.hpp", "Realm",
             {{"watch_locks", "stores nothing in the segment"},

@@ -50,5 +50,5 @@ TEST_CASE("sessions and threads are whole after a death at any instruction") { e
 TEST_CASE("a lock is free after its holder's death at any instruction") { examine_all(lock_operations()); }
 TEST_CASE("a recursive lock's levels are right after a death at any instruction") { examine_all(rlock_operations()); }
 TEST_CASE("who waits is woken after a death at any instruction") { examine_all(wait_operations()); }
-TEST_CASE("events, semaphores and barriers are whole after a death at any instruction") { examine_all(sync_operations()); }
+TEST_CASE("events, semaphores, conditions and barriers are whole after a death at any instruction") { examine_all(sync_operations()); }
 TEST_CASE("the service may die at any instruction of clearing up after the dead") { examine_all(realm_operations()); }

@@ -11,6 +11,7 @@ using heap::Kind;
 using heap::ObjectRep;
 using segment::Segment;
 using sync::Barrier;
+using sync::Condition;
 using sync::Event;
 using sync::Semaphore;
 using sync::Waiter;
@@ -131,6 +132,28 @@ void somebody_sleeps(const Segment& s) { (void)sync::WaitPoint(point(s)).announc
 void notify(const Segment& s) { sync::WaitPoint(point(s)).notify_all(); }
 std::uint64_t spot(const Segment& s) { return first_place(root<sync::BarrierRep>(s).line); }
 
+// --- conditions ---
+Condition condition(const Segment& segment) { return {segment, subject}; }
+std::string condition_text(const Segment& segment) {
+    const heap::ObjectLock whole(segment, subject);
+    auto& rep = root<sync::ConditionRep>(segment);
+    return "all through " + std::to_string(rep.all_through) + line_text(segment, rep.line);
+}
+template <typename... Steps>
+Setup with_waiters(Steps... steps) {
+    return made(Kind::condition, [](ObjectRep& object) { Condition::init(object, {}); }, steps...);
+}
+void wait_there(const Segment& s) { (void)condition(s).enter(thread(s)); }
+void dying_waits(const Segment& s) { (void)condition(s).enter(thread(s, true)); }
+auto notify_of(std::uint64_t count) {
+    return [=](const Segment& s) {
+        sync::Woken woken;
+        condition(s).notify(count, woken);
+        sync::wake(s, woken);
+    };
+}
+std::uint64_t stand(const Segment& s) { return first_place(root<sync::ConditionRep>(s).line); }
+
 }  // namespace
 
 std::vector<Operation> sync_operations() {
@@ -177,6 +200,26 @@ std::vector<Operation> sync_operations() {
         permits(0, false, in_line, [](const Segment& s) { release(s, self, 1); }, waits_no_more),
         [](const Segment& s) { drop(s, nobody); });
 
+    text = condition_text;
+    add("condition: enter", with_waiters(wait_there), [](const Segment& s) {
+        if (root<sync::ConditionRep>(s).line.count == 1) wait_there(s);
+    });
+    add("condition: leave", with_waiters(wait_there, wait_there), [](const Segment& s) {
+        if (root<sync::ConditionRep>(s).line.count == 2) condition(s).leave(stand(s), thread(s));
+    });
+    add("condition: notify, one of two", with_waiters(wait_there, wait_there, sleeps), [](const Segment& s) {
+        if (!condition(s).notified(stand(s), thread(s))) notify_of(1)(s);
+        else sync::wake(s, {living_thread.index()});
+    }).sleeps_on = word_of_living;
+    add("condition: notify, all", with_waiters(wait_there, wait_there, sleeps), [](const Segment& s) {
+        notify_of(7)(s);
+        sync::wake(s, {living_thread.index()});
+    }).sleeps_on = word_of_living;
+    add("condition: drop_dead, one that was notified", with_waiters(dying_waits, wait_there, wait_there, notify_of(1)),
+        [](const Segment& s) {
+            sync::Woken woken;
+            condition(s).drop_dead(the_other, woken);
+        });
     text = barrier_text;
     add("barrier: arrive, the first", parties(3), [](const Segment& s) {
         if (root<sync::BarrierRep>(s).line.count == 0) come(s);

@@ -108,7 +108,52 @@ Scene breaking_wakes_barrier(const std::string& what, std::function<void(Barrier
             }, pass_there};
 }
 
+auto not_notified(World& world, const std::string& name, std::uint64_t waiters) {
+    return [&world, &rep = root<sync::ConditionRep>(world, name), waiters] {
+        const std::uint64_t first = rep.line.head;
+        return rep.line.count == waiters && first != 0 && rep.all_through == 0 &&
+               world.segment().block<sync::WaiterRep>(first)->state == 0;
+    };
+}
+void wait_on_condition(Condition condition) {
+    const std::scoped_lock hold(condition);
+    condition.wait();
+}
+void notify_condition(Condition condition, std::int64_t count) {
+    const std::scoped_lock hold(condition);
+    condition.notify(count);
+}
+
+Scene notify_wakes_wait(std::int64_t count) {
+    return {"a notify of " + std::to_string(count) + " lets on a condition's wait",
+            [count](World& world, const std::string& name) {
+                Condition condition = world.manager.condition(name);
+                Image image;
+                image.prepare = [&world] { (void)world.realm.session().slot(); };
+                image.operation = [condition, count] { notify_condition(condition, count); };
+                image.may_sleep = not_notified(world, name, 1);
+                image.let_on = [condition] { notify_condition(condition, 9); };
+                return image;
+            }, [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); }};
+}
+
 // --- those who wait ---
+Scene waiters_on_condition() {
+    Scene scene{"a condition's wait", [](World& world, const std::string& name) {
+                    Condition condition = world.manager.condition(name);
+                    Image image;
+                    image.prepare = [&world] { (void)world.realm.session().slot(); };
+                    image.operation = [condition] { wait_on_condition(condition); };
+                    image.grant = [condition] { notify_condition(condition, 1); };
+                    image.can_grant = [&rep = world.object(name), condition] { return at_rest(rep) && !condition.locked(); };
+                    image.may_sleep = not_notified(world, name, 1);
+                    image.let_on = image.grant;
+                    return image;
+                }, [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); }};
+    scene.overtaken = false;
+    return scene;
+}
+
 Scene waiters_for_event() {
     Scene scene{"an event's wait", [](World& world, const std::string& name) {
                     Event event = world.manager.event(name);
@@ -167,12 +212,14 @@ std::vector<Scene> sync_waker_scenes() {
             release_wakes_acquire(1),
             release_wakes_acquire(3),
             death_wakes_acquire(),
+            notify_wakes_wait(1),
+            notify_wakes_wait(5),
             arrival_wakes_barrier(false),
             arrival_wakes_barrier(true),
             breaking_wakes_barrier("an abort", [](Barrier& barrier) { barrier.abort(); }),
             breaking_wakes_barrier("a reset", [](Barrier& barrier) { barrier.reset(); barrier.abort(); })};
 }
 
-std::vector<Scene> sync_waiter_scenes() { return {waiters_for_event(), waiters_for_permit(), waiters_at_barrier()}; }
+std::vector<Scene> sync_waiter_scenes() { return {waiters_for_event(), waiters_for_permit(), waiters_on_condition(), waiters_at_barrier()}; }
 
 }  // namespace muster::test
