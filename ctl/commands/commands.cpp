@@ -24,6 +24,7 @@ void add_commands(Parser& parser, Context& context) {
     add_lock(parser, context);
     add_rlock(parser, context);
     add_watch(parser, context);
+    add_sync(parser, context);
     add_erase(parser, context);
     add_check(parser, context);
 

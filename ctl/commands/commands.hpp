@@ -26,6 +26,7 @@ void add_array(Parser& parser, Context& context);
 void add_lock(Parser& parser, Context& context);
 void add_rlock(Parser& parser, Context& context);
 void add_locks(Parser& parser, Context& context);
+void add_sync(Parser& parser, Context& context);  // semaphore, event, barrier, condition
 void add_objects(Parser& parser, Context& context);
 void add_watch(Parser& parser, Context& context);
 void add_erase(Parser& parser, Context& context);

@@ -72,6 +72,26 @@ int show(Context& context, const std::string& name) {
         const bool held = value.at("locked").get<bool>();
         context.out.line(*kind + " '" + printable(name) + "', " +
                          (held ? "held by PID " + value.at("owner").at("pid").dump() : std::string("free")));
+    } else if (*kind == "semaphore") {
+        const auto of = existing<Semaphore>(context, *kind, name);
+        if (context.json) return context.out.json({{"free", of.get_value()}, {"bounded", of.bounded()}}), exit_done;
+        context.out.line((of.bounded() ? "bounded semaphore '" : "semaphore '") + printable(name) + "', " +
+                         std::to_string(of.get_value()) + " free");
+    } else if (*kind == "event") {
+        const bool set = existing<Event>(context, *kind, name).is_set();
+        if (context.json) return context.out.json({{"set", set}}), exit_done;
+        context.out.line("event '" + printable(name) + "', " + (set ? "set" : "not set"));
+    } else if (*kind == "barrier") {
+        const auto of = existing<Barrier>(context, *kind, name);
+        const bool broken = of.broken();
+        if (context.json)
+            return context.out.json({{"parties", of.parties()}, {"waiting", of.n_waiting()}, {"broken", broken}}), exit_done;
+        context.out.line("barrier '" + printable(name) + "', " + std::to_string(of.n_waiting()) + " of " +
+                         std::to_string(of.parties()) + " wait" + (broken ? ", broken" : ""));
+    } else if (*kind == "condition") {
+        const auto of = existing<Condition>(context, *kind, name);
+        if (context.json) return context.out.json({{"waiting", of.n_waiting()}, {"locked", of.locked()}}), exit_done;
+        context.out.line("condition '" + printable(name) + "', " + std::to_string(of.n_waiting()) + " wait");
     } else {
         throw Error(Errc::wrong_kind, "show", "object '" + name + "'",
                     "this musterctl does not know a " + *kind);
