@@ -138,22 +138,6 @@ Scene notify_wakes_wait(std::int64_t count) {
 }
 
 // --- those who wait ---
-Scene waiters_on_condition() {
-    Scene scene{"a condition's wait", [](World& world, const std::string& name) {
-                    Condition condition = world.manager.condition(name);
-                    Image image;
-                    image.prepare = [&world] { (void)world.realm.session().slot(); };
-                    image.operation = [condition] { wait_on_condition(condition); };
-                    image.grant = [condition] { notify_condition(condition, 1); };
-                    image.can_grant = [&rep = world.object(name), condition] { return at_rest(rep) && !condition.locked(); };
-                    image.may_sleep = not_notified(world, name, 1);
-                    image.let_on = image.grant;
-                    return image;
-                }, [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); }};
-    scene.overtaken = false;
-    return scene;
-}
-
 Scene waiters_for_event() {
     Scene scene{"an event's wait", [](World& world, const std::string& name) {
                     Event event = world.manager.event(name);
@@ -220,6 +204,6 @@ std::vector<Scene> sync_waker_scenes() {
             breaking_wakes_barrier("a reset", [](Barrier& barrier) { barrier.reset(); barrier.abort(); })};
 }
 
-std::vector<Scene> sync_waiter_scenes() { return {waiters_for_event(), waiters_for_permit(), waiters_on_condition(), waiters_at_barrier()}; }
+std::vector<Scene> sync_waiter_scenes() { return {waiters_for_event(), waiters_for_permit(), waiters_at_barrier()}; }
 
 }  // namespace muster::test
