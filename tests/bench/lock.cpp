@@ -32,7 +32,8 @@ struct Counts {
 
 class Contest {
   public:
-    Contest() : lock_(local_manager(16u << 20).lock("bench")) {
+    // `held`: how long the lock is kept each time, in ns.
+    explicit Contest(std::uint64_t held) : held_(held), lock_(local_manager(16u << 20).lock("bench")) {
         partner_ = std::make_unique<Partner>(
             std::vector<Duet>{contend(lock_), contend(**plain_), contend(**robust_)});
     }
@@ -54,12 +55,15 @@ class Contest {
     // For 100 ns an operation: a fixed number would let the slower side end alone, and uncontended.
     template <typename Lockable>
     Duet contend(Lockable& lockable) {
-        const auto side = [&lockable](std::atomic<std::uint64_t>& count) {
-            return [&lockable, &count](std::uint64_t n) {
+        const auto side = [&lockable, held = held_](std::atomic<std::uint64_t>& count) {
+            return [&lockable, &count, held](std::uint64_t n) {
                 std::uint64_t done = 0;
                 for (const std::uint64_t end = now_ns() + n * 100; now_ns() < end;) {
                     for (int i = 0; i < 16; ++i, ++done) {
                         lockable.lock();
+                        if (held > 0)
+                            for (const std::uint64_t let_go = now_ns() + held; now_ns() < let_go;) {
+                            }
                         lockable.unlock();
                     }
                 }
@@ -69,14 +73,15 @@ class Contest {
         return {side(counts_->here), side(counts_->there)};
     }
 
+    std::uint64_t held_;
     Lock lock_;
     std::shared_ptr<Shared<Mutex>> plain_ = make_mutex(), robust_ = make_mutex(Mutex::Robust::yes);
     Shared<Counts> counts_;
     std::unique_ptr<Partner> partner_;
 };
 
-Setup contended(double Contest::Outcome::*figure, Goal goal) {
-    const auto contest = std::make_shared<Contest>();
+Setup contended(std::uint64_t held, double Contest::Outcome::*figure, Goal goal) {
+    const auto contest = std::make_shared<Contest>(held);
     const auto by = [&](Contest::Which which) {
         return [contest, which, figure](std::uint64_t n) { return contest->run(which, n).*figure; };
     };
@@ -91,10 +96,17 @@ Setup contended(double Contest::Outcome::*figure, Goal goal) {
 void add_lock_rows(Rows& rows) {
     rows.push_back({"lock+unlock", Unit::nanoseconds, uncontended});
     rows.push_back({"lock, two processes contend", Unit::rate, [] {
-                        return contended(&Contest::Outcome::nanoseconds, {Goal::Of::ratio, 0.8});
+                        return contended(0, &Contest::Outcome::nanoseconds, {Goal::Of::ratio, 0.8});
                     }});
     rows.push_back({"lock, share of the poorer", Unit::share, [] {
-                        return contended(&Contest::Outcome::share, {Goal::Of::figure, 0.9});
+                        return contended(0, &Contest::Outcome::share, {Goal::Of::figure, 0.9});
+                    }});
+    constexpr std::uint64_t a_while = 1000;
+    rows.push_back({"lock held 1 us, two processes contend", Unit::rate, [] {
+                        return contended(a_while, &Contest::Outcome::nanoseconds, {Goal::Of::ratio, 0.8});
+                    }});
+    rows.push_back({"lock held 1 us, share of the poorer", Unit::share, [] {
+                        return contended(a_while, &Contest::Outcome::share, {Goal::Of::figure, 0.9});
                     }});
 }
 

@@ -188,7 +188,8 @@ void Controller::check_sessions() {
 }
 
 void Controller::check_locks() {
-    for (const Lock* lock : {&world_->ledger, &world_->bank})
+    for (const detail::BasicLock* lock : {static_cast<const detail::BasicLock*>(&world_->ledger),
+                                          static_cast<const detail::BasicLock*>(&world_->bank)})
         law_in_time("no lock stays held", [&]() -> std::string {
             const auto owner = lock->owner();
             return !lock->locked()

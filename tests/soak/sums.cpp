@@ -140,7 +140,7 @@ void SumWork::count_in_namespace() {
     }
 }
 
-bool SumWork::enter(Lock& lock, LockState& state, bool& inherited) {
+bool SumWork::enter(detail::BasicLock& lock, LockState& state, bool& inherited) {
     const auto wait = std::chrono::microseconds(context_.random.below(20'000));
     const auto timed = [&](Op op, const auto& acquire) {
         const Doing doing(context_.page, op);
@@ -179,7 +179,7 @@ bool SumWork::enter(Lock& lock, LockState& state, bool& inherited) {
     return true;
 }
 
-void SumWork::leave(Lock& lock, LockState& state) {
+void SumWork::leave(detail::BasicLock& lock, LockState& state) {
     if (state.holder != context_.index + 1) throw Broken("one holds a lock", lock.name());
     state.holder = 0;
     const Doing doing(context_.page, Op::lock_unlock);
@@ -191,6 +191,7 @@ void SumWork::count_under_lock() {
     bool inherited = false;
     if (!enter(world_.ledger, context_.block.ledger, inherited)) return;
     {
+        const std::scoped_lock again(world_.ledger);  // a second level
         Adding adding(context_.page.counted_under_lock[key]);
         std::int64_t before = 0;
         {

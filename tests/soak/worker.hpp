@@ -78,8 +78,8 @@ class SumWork {
     void transfer_together();
     void repair(bool inherited);
     // False: the time ran out.
-    bool enter(Lock& lock, LockState& state, bool& inherited);
-    void leave(Lock& lock, LockState& state);
+    bool enter(detail::BasicLock& lock, LockState& state, bool& inherited);
+    void leave(detail::BasicLock& lock, LockState& state);
 
     Context& context_;
     World& world_;

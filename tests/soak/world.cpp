@@ -36,7 +36,7 @@ World open_world(const Manager& manager) {
             manager.ns(named("namespace")),
             std::move(shard),
             manager.dict<std::string, Transfer>(named("journal")),
-            manager.lock(named("ledger")),
+            manager.rlock(named("ledger")),
             manager.lock(named("bank")),
             std::move(vault),
             manager.counter<std::uint32_t>(named("receipts"))};

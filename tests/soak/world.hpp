@@ -37,7 +37,8 @@ struct World {
     Namespace space;
     std::vector<Dict<std::uint32_t, std::int64_t>> shard;
     Dict<std::string, Transfer> journal;  // of the transfer that the bank's lock is held for
-    Lock ledger, bank;
+    RLock ledger;
+    Lock bank;
     // Changed by transactions alone: money that moves between two dicts, and how often it did.
     std::vector<Dict<std::uint32_t, std::int64_t>> vault;
     Counter<std::uint32_t> receipts;

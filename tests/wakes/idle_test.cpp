@@ -46,7 +46,7 @@ double cpu_seconds() {
 
 TEST_CASE("fifty who wait take less than one per cent of a core") {
     constexpr int waiters = 50;
-    constexpr auto settling = 500ms, watched = 4s;
+    static constexpr std::chrono::milliseconds settling{500}, watched{4000};
     struct Measured {
         std::atomic<int> begun;
         std::atomic<bool> done;

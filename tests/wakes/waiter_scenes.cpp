@@ -37,9 +37,18 @@ Scene putters() {
             }, [](World& world, const std::string& name) { world.manager.queue<int>(name).put(2); }};
 }
 
-Scene lockers() {
-    return {"a lock", [](World& world, const std::string& name) {
-                Lock lock = world.manager.lock(name);
+template <typename Kind>
+Kind open(World& world, const std::string& name) {
+    if constexpr (std::is_same_v<Kind, RLock>)
+        return world.manager.rlock(name);
+    else
+        return world.manager.lock(name);
+}
+
+template <typename Kind>
+Scene lockers(const char* what) {
+    return {what, [](World& world, const std::string& name) {
+                Kind lock = open<Kind>(world, name);
                 lock.lock();
                 Image image;
                 image.prepare = [&world] { (void)world.realm.session().slot(); };
@@ -52,7 +61,7 @@ Scene lockers() {
                 image.words = {&world.lock(name).word};
                 return image;
             }, [](World& world, const std::string& name) {
-                Lock lock = world.manager.lock(name);
+                Kind lock = open<Kind>(world, name);
                 lock.lock();
                 lock.unlock();
             }};
@@ -84,7 +93,7 @@ Scene insiders() {
 }  // namespace
 
 std::vector<Scene> waiter_scenes() {
-    std::vector<Scene> all{getters(), putters(), lockers(), insiders()};
+    std::vector<Scene> all{getters(), putters(), lockers<Lock>("a lock"), lockers<RLock>("an rlock"), insiders()};
     for (Scene& scene : sync_waiter_scenes()) all.push_back(std::move(scene));
     return all;
 }

@@ -161,6 +161,58 @@ Scene death_wakes_lock() {
             }, lock_and_unlock, true};
 }
 
+void lock_and_unlock_recursive(World& world, const std::string& name) {
+    RLock lock = world.manager.rlock(name);
+    lock.lock();
+    lock.lock();
+    lock.unlock();
+    lock.unlock();
+}
+
+Scene unlock_wakes_rlock() {
+    return {"an unlock of the last level lets on an rlock", [](World& world, const std::string& name) {
+                RLock lock = world.manager.rlock(name);
+                Image image;
+                image.prepare = [lock]() mutable {
+                    lock.lock();
+                    lock.lock();
+                };
+                image.operation = [lock]() mutable {
+                    lock.unlock();
+                    lock.unlock();
+                };
+                image.words = {&world.lock(name).word};
+                return image;
+            }, lock_and_unlock_recursive};
+}
+
+Scene death_wakes_rlock() {
+    return {"a holder's death lets on an rlock", [](World& world, const std::string& name) {
+                RLock lock = world.manager.rlock(name);
+                Image image;
+                image.prepare = [&world] { (void)world.realm.session().slot(); };
+                image.operation = [lock]() mutable {
+                    lock.lock();
+                    lock.lock();
+                };
+                return image;
+            }, lock_and_unlock_recursive, true};
+}
+
+// By one who does not hold it; should it die before it has broken the hold, another one does.
+Scene break_wakes_lock() {
+    return {"a break lets on a lock", [](World& world, const std::string& name) {
+                Lock lock = world.manager.lock(name);
+                lock.lock();
+                Image image;
+                image.operation = [lock]() mutable { (void)lock.break_lock(); };
+                image.may_sleep = [lock] { return lock.locked(); };
+                image.let_on = [lock]() mutable { (void)lock.break_lock(); };
+                image.words = {&world.lock(name).word};
+                return image;
+            }, lock_and_unlock};
+}
+
 void insert(World& world, const std::string& name) { world.manager.dict<int, int>(name).insert_or_assign(2, 2); }
 
 Scene death_wakes_inside() {
@@ -254,6 +306,9 @@ std::vector<Scene> waker_scenes() {
             unlock_wakes_lock(true),
             unlock_wakes_lock(false),
             death_wakes_lock(),
+            unlock_wakes_rlock(),
+            death_wakes_rlock(),
+            break_wakes_lock(),
             death_wakes_inside(),
             leaving_wakes_inside(),
             death_wakes_directory()};

@@ -15,6 +15,15 @@ namespace {
 sync::RecursiveLock lock_of(const ObjectState& state) { return {state.segment(), state.session->sessions(), state.ref}; }
 bool recursive(const ObjectState& state) noexcept { return state.kind != heap::Kind::lock; }
 
+// ObjectState::destroyed() for the hot path: two words of an object that was looked up once.
+auto destruction_of(const ObjectState& state) {
+    const std::uint64_t alive = heap::Ident{state.ref.generation, state.kind, heap::Life::live}.pack();
+    return [&state, &object = state.object(), alive] {
+        if (__builtin_expect(object.ident == alive && (object.flags & heap::flag_doomed) == 0, true)) return false;
+        return state.destroyed();
+    };
+}
+
 }  // namespace
 
 namespace detail {
@@ -24,7 +33,7 @@ bool BasicLock::lock_within(Timeout timeout, OnDeadlock on_deadlock) {
         const base::Deadline deadline =
             !timeout ? base::Deadline::never() : base::Deadline::after(std::chrono::nanoseconds(*timeout));
         const sync::SlotId self = within(deadline, [&] { return state_->session->slot(); });
-        const auto destroyed = [&] { return state_->destroyed(); };
+        const auto destroyed = destruction_of(*state_);
         const auto policy = static_cast<sync::OnDeadlock>(on_deadlock);
         auto lock = lock_of(*state_);
         try {
@@ -51,7 +60,7 @@ bool BasicLock::lock_within(Timeout timeout, OnDeadlock on_deadlock) {
 void BasicLock::unlock() {
     guarded(*state_, "unlock", [&] {
         // Erased while it was held: there is nothing left to release, and a guard's destructor must not throw.
-        const auto destroyed = [&] { return state_->destroyed(); };
+        const auto destroyed = destruction_of(*state_);
         const sync::SlotId self = state_->session->known_slot();
         auto lock = lock_of(*state_);
         const auto broken = [&] {
