@@ -23,5 +23,6 @@ void add_list_rows(Rows& rows);
 void add_queue_rows(Rows& rows);
 void add_lock_rows(Rows& rows);
 void add_daemon_rows(Rows& rows);
+void add_attack_rows(Rows& rows);
 
 }  // namespace muster::bench

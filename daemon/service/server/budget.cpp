@@ -25,6 +25,12 @@ void Budget::give_back(uid_t uid, std::size_t bytes) noexcept {
     if ((found->second -= bytes) == 0) uids_.erase(found);
 }
 
+Pace::Clock::time_point Budget::next_large(uid_t uid, std::size_t bytes, Pace::Clock::time_point now) {
+    if (paces_.size() > 64) std::erase_if(paces_, [now](const auto& entry) { return entry.second.idle(now); });
+    const auto own = paces_.try_emplace(uid, large_input, large_input_burst, longest_pause).first;
+    return own->second.after(static_cast<double>(bytes), now);
+}
+
 bool Share::hold(std::size_t bytes) {
     const std::size_t wanted = above(bytes);
     if (wanted > taken_ && !budget_->take(uid_, wanted - taken_)) return false;

@@ -11,9 +11,15 @@
 #include <map>
 #include <memory>
 
+#include "service/server/pace.hpp"
+
 namespace muster::service {
 
 inline constexpr std::size_t allowance = 16 * 1024;
+
+// What is read of one user's messages above `allowance` bytes each: so much a second, and so much at once.
+inline constexpr double large_input = 32 << 20, large_input_burst = 4 << 20;
+inline constexpr std::chrono::milliseconds longest_pause{20};
 
 class Budget {
   public:
@@ -25,9 +31,13 @@ class Budget {
     std::size_t taken() const noexcept { return taken_; }
     std::size_t per_uid() const noexcept { return per_uid_; }
 
+    // So many bytes of a large message were read; when the next ones may be.
+    Pace::Clock::time_point next_large(uid_t uid, std::size_t bytes, Pace::Clock::time_point now);
+
   private:
     std::size_t total_, per_uid_, taken_ = 0;
     std::map<uid_t, std::size_t> uids_;  // those that have taken some
+    std::map<uid_t, Pace> paces_;
 };
 
 // What one connection holds in one direction; given back with it.

@@ -20,6 +20,10 @@ using boost::system::error_code;
 constexpr std::size_t low_water = max_output / 4;
 constexpr std::chrono::seconds farewell{2};  // for a client to read its last reply
 constexpr std::size_t read_here = 8 * 1024;   // bytes of a message that is read without keeping others waiting
+constexpr std::size_t small_piece = 4 * 1024;  // bytes of a read
+constexpr unsigned pieces_for_free = 4;        // of a message; then small ones are waited for, ever longer
+constexpr std::chrono::milliseconds first_pause{1};
+constexpr unsigned most_doublings = 6;
 constexpr std::size_t at_once = 128 * 1024;  // what the socket of a client that reads takes without waiting
 
 auto token(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
@@ -55,6 +59,7 @@ asio::awaitable<void> Connection::serve() {
             if (!input_.hold(parser_.held() + (text ? text->size() : 0)))
                 throw no_room("bytes of messages that are not complete");
             if (text) {
+                pieces_ = 0;
                 if (refusal_) throw CallError(*refusal_);
                 co_await handle(co_await parse(std::move(*text)));
                 input_.hold(parser_.held());
@@ -85,14 +90,30 @@ asio::awaitable<bool> Connection::read_some() {
             [&] { return ::recv(socket_.native_handle(), chunk.data(), room, MSG_DONTWAIT); });
         if (size > 0) {
             parser_.feed({chunk.data(), static_cast<std::size_t>(size)});
-            if (!waited) co_await let_others();
-            co_return true;
+            if (const auto pause = pause_after(static_cast<std::size_t>(size)); pause > pause.zero())
+                co_await rest(pause);
+            else if (!waited)
+                co_await let_others();
+            co_return !closed_;
         }
         if (size == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) co_return false;
         error_code error;
         co_await socket_.async_wait(Socket::wait_read, token(error));
         if (error || closed_) co_return false;
     }
+}
+
+// One who sends byte by byte is read every 64 ms in the end, and then all that he has sent: it costs him more than us.
+asio::steady_timer::duration Connection::pause_after(std::size_t piece) {
+    using Clock = asio::steady_timer::clock_type;
+    asio::steady_timer::duration pause{};
+    if (++pieces_ > pieces_for_free && piece < small_piece)
+        pause = first_pause * (1 << std::min(pieces_ - pieces_for_free, most_doublings));
+    if (parser_.pending() > allowance) {
+        const auto now = Clock::now();
+        pause = std::max(pause, budget_->next_large(peer_->uid, piece, now) - now);
+    }
+    return pause;
 }
 
 asio::awaitable<Message> Connection::parse(std::string text) {
@@ -151,6 +172,12 @@ asio::awaitable<void> Connection::let_others() {
 asio::awaitable<void> Connection::sleep() {
     error_code ignored;
     co_await wake_.async_wait(token(ignored));
+}
+
+asio::awaitable<void> Connection::rest(asio::steady_timer::duration pause) {
+    wake_.expires_after(pause);
+    co_await sleep();
+    wake_.expires_at(asio::steady_timer::time_point::max());
 }
 
 asio::awaitable<void> Connection::flush(std::size_t down_to) {

@@ -1,6 +1,10 @@
 // One client's connection. One coroutine owns it: reads, hands one call after the other to the dispatcher, waits for
 // its last reply, goes on; so replies come in the order of the calls.
 //
+// Turns: between two reads or calls of one connection the others have theirs. What comes in small pieces is read the more
+// seldom the longer its message takes, and large messages no faster than a pace of their user's: neither keeps the service
+// from those whose calls are small and whole.
+//
 // Limits: what is read and not yet handled is at most one message (varlink_parser.hpp); what the client does not read
 // is at most `max_output` and one reply, then it is disconnected; and of both no more than its user's share is left
 // (budget.hpp): a message or a reply for which there is no room is LimitExceeded.
@@ -56,6 +60,8 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     boost::asio::awaitable<void> handle(Message message);
     boost::asio::awaitable<void> let_others();
     boost::asio::awaitable<void> sleep();      // until wake_up()
+    boost::asio::awaitable<void> rest(boost::asio::steady_timer::duration pause);  // or until wake_up()
+    boost::asio::steady_timer::duration pause_after(std::size_t piece);  // of an unfinished message
     boost::asio::awaitable<void> flush(std::size_t down_to);
     void wake_up() noexcept;
     void watch_hang_up();
@@ -77,6 +83,7 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     boost::asio::steady_timer wake_;
     std::deque<Frame> output_;
     std::size_t output_bytes_ = 0, output_memory_ = 0;  // to be sent; held for that
+    unsigned pieces_ = 0;  // reads of the message that is not complete yet
     bool writing_ = false, watching_ = false, closed_ = false;
     bool gone_ = false;  // the client reads no more
 };

@@ -18,9 +18,7 @@ Peer Peer::of(int socket) {
     socklen_t size = sizeof credentials;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
         base::throw_errno(errno, "identify", "connection", "getsockopt(SO_PEERCRED)");
-    Peer result{credentials.pid, credentials.uid, credentials.gid, {}};
-    if (result.pid > 0) result.pidfd = open_pidfd(result.pid);
-    return result;
+    return {credentials.pid, credentials.uid, credentials.gid};
 }
 
 }  // namespace muster::service

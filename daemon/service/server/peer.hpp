@@ -8,12 +8,11 @@
 namespace muster::service {
 
 struct Peer {
-    pid_t pid = 0;  // in our PID namespace, 0 when it is outside of it
+    // What connect() recorded; in our PID namespace, 0 when it is outside of it. The process may have ended, and its
+    // number be another's: whoever acts on it takes a pidfd and then looks whether it is still the one (Store::bind).
+    pid_t pid = 0;
     uid_t uid = 0;
     gid_t gid = 0;
-    // Opened when the connection was accepted. SO_PEERCRED is what connect() recorded; a peer that died and whose
-    // pid was reused before we got here is told apart by its socket being closed. Empty when it is gone already.
-    base::UniqueFd pidfd;
 
     static Peer of(int socket);  // throws Error(system)
 };

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -27,6 +28,10 @@ using boost::system::error_code;
 // Refused ones that wait for their first call cost what others cost; so many of them may, over the limit.
 constexpr std::size_t refused_margin = 64;
 constexpr int accepted_at_once = 8;  // then it is others' turn
+// New connections: so many a second, and so many at once; the others stay in the socket's backlog for a moment.
+constexpr double accepted_a_second = 8000, accepted_burst = 1100;
+constexpr double cost_of_gone = 0.25;  // of one that is gone before we look at it
+constexpr std::chrono::milliseconds longest_accept_pause{5};
 
 // For everything but clients: pidfds, log pipes, memfds, the link.
 int reserved_descriptors() noexcept {
@@ -36,10 +41,16 @@ int reserved_descriptors() noexcept {
 }
 
 // The kernel gives the smallest number that is free: all below this one are taken.
-bool last_descriptors(int newest) noexcept {
+int first_of_last_descriptors() noexcept {
     rlimit files{};
-    return ::getrlimit(RLIMIT_NOFILE, &files) == 0 &&
-           static_cast<rlim_t>(newest + reserved_descriptors()) >= files.rlim_cur;
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > (1 << 20)) return std::numeric_limits<int>::max();
+    return static_cast<int>(files.rlim_cur) - reserved_descriptors();
+}
+
+// It has closed its end already and said nothing: most of a storm, which must cost little.
+bool gone_without_a_word(int socket) noexcept {
+    char first;
+    return ::recv(socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 CallError out_of_descriptors(int newest) {
@@ -92,27 +103,38 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
             co_await listener.async_wait(asio::posix::stream_descriptor::wait_read,
                                          asio::redirect_error(asio::use_awaitable, error));
             if (stopped || error) break;
-            bool cannot_accept = false;
+            auto next = Pace::Clock::now();
             try {
-                cannot_accept = !accept_ready();
+                next = accept_ready(next);
             } catch (const std::exception& failure) {
                 spdlog::warn("a connection was dropped: {}", failure.what());
             }
-            if (cannot_accept) {  // the queue stays; spinning on it would help nobody
-                pause.expires_after(std::chrono::milliseconds(100));
+            if (next > Pace::Clock::now()) {
+                pause.expires_at(next);
                 co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
             }
         }
     }
 
-    bool accept_ready() {
+    // When to go on.
+    Pace::Clock::time_point accept_ready(Pace::Clock::time_point now) {
+        double cost = 0;
+        reserved_from = first_of_last_descriptors();
         for (int burst = 0; burst < accepted_at_once; ++burst) {
             base::UniqueFd fd(
                 ::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-            if (!fd) return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
-            admit(std::move(fd));
+            if (!fd) {
+                if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) break;
+                return now + std::chrono::milliseconds(100);  // the queue stays; spinning on it would help nobody
+            }
+            if (gone_without_a_word(fd.get())) {
+                cost += cost_of_gone;
+            } else {
+                cost += 1;
+                admit(std::move(fd));
+            }
         }
-        return true;
+        return accepting.after(cost, now);
     }
 
     void admit(base::UniqueFd fd) {
@@ -120,7 +142,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         const auto known = uids.find(peer->uid);
         const std::size_t by_uid = known == uids.end() ? 0 : known->second;
         auto refused = refusal(admission, *peer, open.size(), by_uid);
-        if (!refused && last_descriptors(fd.get())) refused = out_of_descriptors(fd.get());
+        if (!refused && fd.get() >= reserved_from) refused = out_of_descriptors(fd.get());
         if (refused && refusing >= refused_margin) return refuse_at_once(fd.get(), *refused);
         const bool is_refused = refused.has_value();
         Connection::Socket socket(context, asio::local::stream_protocol(), fd.get());
@@ -149,6 +171,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::size_t refusing = 0;  // of `open`
     Aside aside;
     const std::shared_ptr<Budget> budget;
+    int reserved_from = 0;  // the first number of a descriptor that no client gets
+    Pace accepting{accepted_a_second, accepted_burst, longest_accept_pause};
     bool stopped = false;
 };
 

@@ -54,8 +54,11 @@ struct Fixture {
         REQUIRE(open(fd.get(), reinterpret_cast<const sockaddr*>(&address), socklen_t{sizeof address}));
         return fd;
     }
+    // Not connected while there is no room in the backlog.
     UniqueFd client() {
-        return socket_at([](int fd, const sockaddr* to, socklen_t size) { return ::connect(fd, to, size) == 0; });
+        return socket_at([](int fd, const sockaddr* to, socklen_t size) {
+            return ::connect(fd, to, size) == 0 || errno == EAGAIN;
+        });
     }
     // As many of the message as the socket takes.
     static std::size_t fill(const UniqueFd& fd, const std::string& message) {
@@ -115,6 +118,93 @@ TEST_CASE_METHOD(Fixture, "a call waits for no more than a few calls of each oth
             INFO(attackers << " clients, " << (oneway ? "oneway" : "with replies"));
             CHECK(worst <= 3 * attackers + 8);
         }
+}
+
+TEST_CASE_METHOD(Fixture, "a message that comes byte by byte is read now and then, not byte by byte") {
+    std::size_t unread = 0;  // that a socket takes
+    {
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        const UniqueFd one(ends[0]), two(ends[1]);
+        while (::send(one.get(), "x", 1, MSG_NOSIGNAL) == 1) ++unread;
+    }
+    const UniqueFd attacker = client(), other = client();
+    while (server->connections() != 2) context.run_one();
+    const std::string good = text_of("Good", false);
+    const auto begin = Pace::Clock::now();
+    std::size_t sent = 0;
+    for (std::size_t i = 0; i < 100 * unread; ++i) {
+        sent += ::send(attacker.get(), "x", 1, MSG_NOSIGNAL) == 1;
+        context.poll();
+    }
+    const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
+    CHECK(sent >= unread);
+    CHECK(static_cast<double>(sent) <= static_cast<double>(unread) * (12 + passed.count() / 0.064));
+    // It is read to its end all the same, and the other is served meanwhile.
+    REQUIRE(::send(other.get(), good.data(), good.size(), MSG_NOSIGNAL) == ssize_t(good.size()));
+    while (served == 0) context.run_one();
+    ::shutdown(attacker.get(), SHUT_WR);
+    char reply[4096];
+    ssize_t size = -1;
+    while ((size = ::recv(attacker.get(), reply, sizeof reply, 0)) < 0) context.run_one();
+    CHECK(std::string(reply, static_cast<std::size_t>(size)).find("ProtocolError") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than the pace allows") {
+    std::vector<UniqueFd> attack;
+    for (int i = 0; i < 4; ++i) attack.push_back(client());
+    while (server->connections() != attack.size()) context.run_one();
+    const std::string piece(64 * 1024, 'x');
+    const auto begin = Pace::Clock::now();
+    std::size_t sent = 0;
+    for (int round = 0; round < 2000; ++round) {
+        for (UniqueFd& each : attack) {
+            const auto now = ::send(each.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
+            if (now > 0) sent += static_cast<std::size_t>(now);
+            if (now < 0 && errno != EAGAIN) each = client();  // refused at a megabyte
+        }
+        context.poll();
+    }
+    const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
+    // A read of each connection is under way when the pace is taken, and each socket holds some.
+    const double most = large_input_burst + passed.count() * large_input + 8.0 * 64 * 1024 * 4 + (passed.count() * 50 + 1) * 64 * 1024;
+    CHECK(static_cast<double>(sent) < 3 * most);
+    CHECK(sent > 2 << 20);
+}
+
+TEST_CASE_METHOD(Fixture, "connections that are gone at once cost a look each, others a pace") {
+    std::size_t handled = 0;  // by the io_context
+    for (int i = 0; i < 800; ++i) {
+        client();
+        if (i % 80 == 79) handled += context.poll();
+        CHECK(server->connections() == 0);
+    }
+    CHECK(handled < 800 / 4);  // eight at a turn
+
+    const std::string hit = text_of("Hit", true);
+    const auto begin = Pace::Clock::now();
+    std::size_t made = 0;
+    for (int i = 0; i < 20'000 && made < 4000; ++i) {
+        if (const UniqueFd fd = client(); ::send(fd.get(), hit.data(), hit.size(), MSG_NOSIGNAL) > 0) ++made;
+        context.poll();
+    }
+    const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
+    CHECK(static_cast<double>(hits) <= 1100 + passed.count() * 8000 + 16);
+    while (hits < made) context.run_one();  // and all are let in
+}
+
+TEST_CASE("a pace lets a burst through, then so much a second, and pauses nobody for long") {
+    using namespace std::chrono_literals;
+    Pace pace(1000, 100, 20ms);
+    const Pace::Clock::time_point start{1h};
+    CHECK(pace.idle(start));
+    for (int i = 0; i < 10; ++i) CHECK(pace.after(10, start) <= start);
+    CHECK_FALSE(pace.idle(start));
+    const auto next = pace.after(5, start);
+    CHECK(next > start + 4ms);
+    CHECK(next < start + 6ms);
+    CHECK(pace.after(1'000'000, start) <= start + 20ms);
+    CHECK(pace.after(1, start + 1h) <= start + 1h);
 }
 
 TEST_CASE("a share is of one user and of all, and small messages need none") {
