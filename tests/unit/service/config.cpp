@@ -72,7 +72,7 @@ TEST_CASE("an empty configuration changes nothing") {
 }
 
 TEST_CASE("unknown keys, wrong types and values out of range are named with file and line") {
-    CHECK(refusal("a = 1") == "/etc/m.toml:1: unknown key 'a': known here: address, grace, history, limits, log_level, memory");
+    CHECK(refusal("a = 1") == "/etc/m.toml:1: unknown key 'a': known here: address, deadlock, grace, history, limits, log_level, memory");
     CHECK_THAT(refusal("\n\n[limits]\nx = 1"), Contains("/etc/m.toml:4: unknown key 'limits.x'"));
     CHECK_THAT(refusal("[other]\nx = 1"), Contains("unknown key 'other'"));
     CHECK_THAT(refusal("history = -1"), Contains("/etc/m.toml:1: history: out of range"));
