@@ -13,6 +13,7 @@ from pathlib import Path
 import layers
 import readme
 import sizes
+import table
 import traces
 
 
@@ -70,6 +71,16 @@ class Layers(Tree):
     def test_the_programs_stay_out_of_the_segment(self):
         self.write("daemon/service/x.cpp", '#include "session/realm.hpp"\n#include "containers/containers.hpp"\n')
         self.assert_finds(layers, "daemon may not include containers")
+
+
+class Table(Tree):
+    def test_a_named_test_and_a_promised_section_must_be_there(self):
+        sections = "".join(f"## {heading}\n" for heading in table.HEADINGS)
+        self.write("tests/unit/x.cpp", 'TEST_CASE("a pipe is "\n    "whole") {}\n')
+        self.write("tests/README.md", sections + '| whole | x: "a pipe is whole", "a pipe…" |\n')
+        self.assert_finds(table)
+        self.write("tests/README.md", sections.replace("## Pipe\n", "") + '| whole | x: "a pipe is gone" |\n')
+        self.assert_finds(table, "no section Pipe", "a pipe is gone")
 
 
 class Sizes(Tree):
