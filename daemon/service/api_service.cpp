@@ -160,7 +160,16 @@ void add_objects_api(Dispatcher& dispatcher, Store& store) {
                 {{"invariant", violation.invariant},
                  {"object", violation.object.empty() ? json(nullptr) : json(violation.object)},
                  {"text", violation.text}});
-        call->reply({{"violations", violations}, {"objects", report.objects}, {"extents", report.extents}});
+        auto invariants = json::array();
+        for (const session::InvariantReport& each : report.invariants)
+            invariants.push_back({{"invariant", each.invariant},
+                                  {"what", each.what},
+                                  {"checked", each.checked},
+                                  {"violations", each.violations}});
+        call->reply({{"violations", violations},
+                     {"objects", report.objects},
+                     {"extents", report.extents},
+                     {"invariants", invariants}});
     });
 }
 

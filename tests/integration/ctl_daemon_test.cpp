@@ -44,7 +44,7 @@ TEST_CASE("a sound realm has 0 violations") {
     CHECK(empty.code == 0);
     CHECK(empty.out == "0 violations\n");
     REQUIRE(ctl("dict", "set", "d", "k", "v").code == 0);
-    CHECK(ctl("check").out == "0 violations\n");
+    CHECK(ctl("check").out.ends_with("\n0 violations\n"));
     const json report = ctl("check", "--json").json();
     CHECK(report["violations"] == json::array());
     CHECK(report["objects"] == 1);

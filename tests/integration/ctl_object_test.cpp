@@ -169,7 +169,7 @@ TEST_CASE("queue verbs for orders, tasks and dead letters") {
     CHECK(ctl("queue", "join", "p").code == 0);
     CHECK(ctl("queue", "done", "p").says({"[value_error]"}));
     CHECK_THAT(ctl("queue", "status", "p").out, Catch::Contains("order: priority\n") && Catch::Contains("unfinished: 0\n"));
-    CHECK(ctl("check").out == "0 violations\n");
+    CHECK(ctl("check").out.ends_with("\n0 violations\n"));
 }
 
 TEST_CASE("lock run holds the lock while the program runs and gives its code") {
@@ -322,7 +322,7 @@ TEST_CASE("limits are told by name, and nothing changes") {
     CHECK(unhashable.code == 4);
     CHECK(unhashable.says({"[unhashable]"}));
     CHECK(ctl("dict", "len", "d").out == "0\n");
-    CHECK(ctl("check").out == "0 violations\n");
+    CHECK(ctl("check").out.ends_with("\n0 violations\n"));
 }
 
 TEST_CASE("a full realm says how full, and keeps what it has") {
@@ -335,7 +335,7 @@ TEST_CASE("a full realm says how full, and keeps what it has") {
     CHECK(outcome.code == 4);
     CHECK(outcome.says({"[out_of_memory]", "list 'l'"}));
     CHECK(ctl("list", "len", "l").out == std::to_string(stored) + "\n");
-    CHECK(ctl("check").out == "0 violations\n");
+    CHECK(ctl("check").out.ends_with("\n0 violations\n"));
     CHECK(ctl("erase", "l").code == 0);
     CHECK(ctl("list", "append", "l", value).code == 0);
 }

@@ -265,7 +265,12 @@ void Store::erase(uid_t caller, const std::string& name) {
 session::CheckReport Store::check(uid_t caller) {
     Holding* holding = find(realm_of(caller));
     if (!holding) return {};
-    if (!holding->realm) return {{{"layout", "", *holding->damaged}}, 0, 0};
+    if (!holding->realm) {
+        session::CheckReport report;
+        report.violations.push_back({"layout", "", *holding->damaged});
+        report.invariants.push_back({"layout", "the header, and where objects lead", 1, 1});
+        return report;
+    }
     auto report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });
     if (report.violations.empty()) return report;
     report = guarded(*holding, [](session::Realm& realm) { return realm.check(); });

@@ -407,8 +407,7 @@ std::vector<ObjectEntry> Directory::list() const {
     return entries;
 }
 
-void Directory::verify(const std::function<void(std::uint32_t, std::string)>& violation) const {
-    Guard guard(const_cast<Directory&>(*this));
+void Directory::verify_lists(const Violation& violation) const {
     const std::uint64_t count = rep_.high_water;
     if (count > capacity_) return violation(0, "more objects than fit");
     std::vector<std::uint8_t> seen(count + 1);
@@ -440,11 +439,52 @@ void Directory::verify(const std::function<void(std::uint32_t, std::string)>& vi
         }
     }
     if (live != rep_.live) violation(0, "count of live objects differs");
+}
+
+bool Directory::has_owner(const heap::Extent& extent) const {
+    if (extent.owner == 0 || extent.owner > std::min(rep_.high_water.get(), capacity_)) return false;
+    return is_live(extent.owner) || (heap::object_at(segment_, extent.owner).flags & heap::flag_doomed) != 0;
+}
+
+void Directory::verify(const Violation& violation) const {
+    Guard guard(const_cast<Directory&>(*this));
+    verify_lists(violation);
     heap::Extents(segment_).for_each([&](const heap::Extent& extent) {
-        const bool doomed = extent.owner != 0 && extent.owner <= count &&
-                            (heap::object_at(segment_, extent.owner).flags & heap::flag_doomed) != 0;
-        if (!is_live(extent.owner) && !doomed) violation(extent.owner, "extent of an object that is not there");
+        if (!has_owner(extent)) violation(extent.owner, "extent of an object that is not there");
     });
+}
+
+bool Directory::is_stray(const heap::Extent& extent) const {
+    Guard guard(const_cast<Directory&>(*this));
+    const heap::Extent now = heap::Extents(segment_).containing(extent.offset);
+    return now.offset == extent.offset && now.owner == extent.owner && !has_owner(now);
+}
+
+bool Directory::copy_to(const Segment& scratch) const {
+    if (domain_.mutex.owner_died() || domain_.unreconciled != 0) const Guard mend(const_cast<Directory&>(*this));
+    const Directory copy(scratch);
+    return tx::read_quiet(domain_, [&] {
+        segment::copy_out(static_cast<void*>(&copy.rep_), &rep_, sizeof rep_);
+        segment::copy_out(static_cast<void*>(copy.buckets_), buckets_, capacity_ * sizeof *buckets_);
+        const std::uint64_t count = std::min(rep_.high_water.get(), capacity_);
+        for (std::uint32_t id = 1; id <= count; ++id) {
+            const ObjectRep& from = heap::object_at(segment_, id);
+            constexpr std::size_t begin = offsetof(ObjectRep, ident), size = offsetof(ObjectRep, heap) - begin;
+            segment::copy_out(reinterpret_cast<std::byte*>(&heap::object_at(scratch, id)) + begin,
+                              reinterpret_cast<const std::byte*>(&from) + begin, size);
+        }
+    }, 4);
+}
+
+std::uint32_t Directory::verify_some(std::uint32_t from, std::uint32_t number, const Violation& violation) const {
+    Guard guard(const_cast<Directory&>(*this));
+    const std::uint64_t count = std::min(rep_.high_water.get(), capacity_);
+    std::uint32_t id = std::max(from, 1u);
+    for (; id <= count && number-- != 0; ++id) {
+        const auto found = entry(id);
+        if (found && !found->name.empty() && lookup(found->name) != id) violation(id, "not found by its name");
+    }
+    return id <= count ? id : 0;
 }
 
 }  // namespace muster::containers

@@ -94,7 +94,21 @@ class Directory {
     // Takes apart what could not be locked before. False: some object still is busy.
     bool finish_erased();
 
-    void verify(const std::function<void(std::uint32_t id, std::string text)>& violation) const;
+    using Violation = std::function<void(std::uint32_t id, std::string text)>;
+    void verify(const Violation& violation) const;
+
+    // --- for those who only look, while others work ---
+    // Copies what verify_lists() looks at into a scratch segment that is zero there, without a lock, as of one moment.
+    // False: it never stood still. What a dead process left is finished before.
+    bool copy_to(const Segment& scratch) const;
+    // verify() but for the extents' owners: of a copy, or under the lock.
+    void verify_lists(const Violation& violation) const;
+    // The named objects among `count` ids from `from` on, under the lock: is each found by its name? Returns where to go
+    // on; 0 when those were the last.
+    std::uint32_t verify_some(std::uint32_t from, std::uint32_t count, const Violation& violation) const;
+    bool has_owner(const heap::Extent& extent) const;
+    // Under the lock: is that extent, which seemed to have no owner, still there, and without one?
+    bool is_stray(const heap::Extent& extent) const;
 
   private:
     class Guard;

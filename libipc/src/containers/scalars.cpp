@@ -5,6 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "containers/audit.hpp"
+
 namespace muster::containers {
 
 // The elements of a word stand in it as in memory.
@@ -182,8 +184,10 @@ void Scalars::verify(const std::function<void(std::string)>& violation) const {
         if (bytes == 0) return;
         if (object_.heap.body == 0) {
             if (rep().length != 1 || rep().data != segment_.offset_of(&rep().single)) violation("a value's number is elsewhere");
-        } else if (const heap::Heap heap = lock.heap(); !heap::Heap::Owned(heap).holds(rep().data, bytes)) {
-            violation("an array's elements are outside the object's extents");
+        } else {
+            Audit audit(lock, violation);
+            audit.block(rep().data, bytes, "an array's elements");
+            audit.finish();
         }
         if (checked_type() == ScalarType::boolean)
             for (std::uint64_t i = 0; i < rep().length; ++i)

@@ -154,6 +154,7 @@ class Table {
     void verify(const std::function<void(std::string)>& violation) const;
 
   private:
+    friend class Inspection;  // looks at it in pieces
     // A slot: 0 = never used, 1 = tombstone, else 16 bits of hash over 48 of the entry's offset.
     static constexpr std::uint64_t tombstone = 1, offset_mask = (std::uint64_t{1} << 48) - 1;
     // No entry is smaller: more of them than this fit into no segment.

@@ -71,6 +71,19 @@ class Extents {
     // One whole extent's size, 0 when no extent begins there. Unlocked: for the owner, who holds its own lock.
     std::uint64_t bytes_at(std::uint64_t offset) const noexcept;
 
+    // The extent that holds the byte at `offset`; without bytes: none does. A few looks. Unlocked, as bytes_at().
+    Extent containing(std::uint64_t offset) const noexcept;
+
+    // --- for those who only look, while others work ---
+    // Copies what verify() looks at into a scratch segment that is zero there, without a lock: the table as it was at one
+    // moment. False: it never stood still. Throws Damage.
+    bool copy_to(const Segment& scratch) const;
+    // The same structure block by block, as far as that can be said of each by itself: begins at `from` (0 at first) under
+    // the lock and looks at `blocks` of them. Returns where to go on; 0 when that was the last.
+    // found(const Extent&) is told of each extent.
+    template <typename Fn, typename Found>
+    std::uint64_t verify_some(std::uint64_t from, std::uint64_t blocks, Fn&& violation, Found&& found) const;
+
     struct Free {
         std::uint64_t bytes = 0, largest = 0;  // the largest extent there is room for
     };
@@ -95,6 +108,8 @@ class Extents {
         if (number == 0 || number > page_count_) throw segment::Damage{"page table: list of free blocks"};
         return pages_[number - 1];
     }
+    // The block (free or extent) that holds the page: it begins at a multiple of the power of two that its pages fit into.
+    std::uint64_t block_of(std::uint64_t page, std::uint64_t& pages) const noexcept;
     void push_free(Tx& tx, std::uint64_t page, unsigned order);
     void unlink_free(Tx& tx, std::uint64_t page, unsigned order);
     void free_block(Tx& tx, std::uint64_t page, unsigned order);
@@ -148,6 +163,31 @@ std::uint64_t Extents::verify(Fn&& violation) const {
     }
     if (listed != free_blocks) violation("free block in no list");
     return extents;
+}
+
+template <typename Fn, typename Found>
+std::uint64_t Extents::verify_some(std::uint64_t from, std::uint64_t blocks, Fn&& violation, Found&& found) const {
+    tx::DomainLock lock(segment_, domain_, segment_.lock_deadline());
+    std::uint64_t pages = 0, page = block_of(from, pages);
+    for (; page < page_count_ && blocks-- != 0; page += pages) {
+        if (block_of(page, pages) != page || pages == 0) throw segment::Damage{"page table: not the start of a block"};
+        const PageRep& here = pages_[page];
+        if (state(page) == PageState::extent) {
+            found(Extent{offset_of(page), pages * segment::page_size, here.owner, 0});
+            if (here.owner == 0) violation("extent without an owner");
+            continue;
+        }
+        const auto number = static_cast<std::uint32_t>(page + 1);
+        const std::uint32_t next = here.next, prev = here.prev;
+        const auto free_like_this = [&](std::uint32_t other) {
+            return other <= page_count_ && state(other - 1) == PageState::free && order(other - 1) == order(page);
+        };
+        const bool next_agrees = next == 0 || (free_like_this(next) && pages_[next - 1].prev == number);
+        const bool prev_agrees =
+            prev == 0 ? roots_.free_heads[order(page)] == number : free_like_this(prev) && pages_[prev - 1].next == number;
+        if (!next_agrees || !prev_agrees) violation("broken list of free blocks");
+    }
+    return page < page_count_ ? page : 0;
 }
 
 }  // namespace muster::heap

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bit>
 #include <boost/interprocess/mapped_region.hpp>
 #include <utility>
@@ -62,17 +63,48 @@ Regions plan(std::uint64_t capacity) noexcept {
 
 struct Segment::Mapping {
     boost::interprocess::mapped_region region;
+    void* scratch = nullptr;  // or private memory of that size
+    std::size_t size = 0;
+
+    explicit Mapping(boost::interprocess::mapped_region&& mapped) : region(std::move(mapped)) {}
+    explicit Mapping(std::size_t bytes) : size(bytes) {
+        scratch = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (scratch == MAP_FAILED) base::throw_errno(errno, "map", "memory for a copy", "mmap");
+        ::madvise(scratch, bytes, MADV_DONTDUMP);
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    ~Mapping() {
+        if (scratch != nullptr) ::munmap(scratch, size);
+    }
 };
 
 Segment::Segment(base::UniqueFd memfd, std::string name, std::uint64_t capacity)
     : name_(std::move(name)), memfd_(std::move(memfd)), capacity_(capacity) {
     try {
-        mapping_ = std::make_unique<Mapping>(Mapping{boost::interprocess::mapped_region(
-            Mappable{memfd_.get()}, boost::interprocess::read_write, 0, static_cast<std::size_t>(capacity))});
+        mapping_ = std::make_unique<Mapping>(boost::interprocess::mapped_region(
+            Mappable{memfd_.get()}, boost::interprocess::read_write, 0, static_cast<std::size_t>(capacity)));
     } catch (const boost::interprocess::interprocess_exception& error) {
         base::throw_errno(error.get_native_error(), "map", subject_of(name_), "mmap");
     }
     base_ = static_cast<std::byte*>(mapping_->region.get_address());
+}
+
+Segment::Segment(const Segment& like)
+    : name_(like.name_),
+      mapping_(std::make_unique<Mapping>(static_cast<std::size_t>(like.capacity_))),
+      base_(static_cast<std::byte*>(mapping_->scratch)),
+      capacity_(like.capacity_),
+      hash_seed_(like.hash_seed_),
+      regions_(like.regions_) {
+    std::memcpy(base_, like.base_, sizeof(Header));
+}
+
+Segment Segment::scratch(const Segment& like) { return Segment(like); }
+
+void Segment::wipe(std::uint64_t offset, std::uint64_t size) const noexcept {
+    MUSTER_CHECK(mapping_->scratch != nullptr && offset % page_size == 0 && offset <= capacity_);
+    ::madvise(base_ + offset, static_cast<std::size_t>(std::min(size, capacity_ - offset)), MADV_DONTNEED);
 }
 
 Segment::Segment(Segment&&) noexcept = default;

@@ -33,6 +33,11 @@ class Segment {
     static Segment create(const std::string& name, std::uint64_t capacity);
     // Maps an existing one; throws Error(damaged) when seals, magic, version, size or regions do not hold.
     static Segment open(base::UniqueFd memfd, const std::string& name);
+    // Private memory of this process's own, laid out as `like` is and with its header: all zero otherwise, and backed
+    // only where it is written. For copies of structures, on which their own code runs. Throws Error(system).
+    static Segment scratch(const Segment& like);
+    // Of a scratch segment: [offset, offset + size) is zero again and costs nothing.
+    void wipe(std::uint64_t offset, std::uint64_t size) const noexcept;
 
     Segment(Segment&&) noexcept;
     Segment& operator=(Segment&&) noexcept;
@@ -99,6 +104,7 @@ class Segment {
 
   private:
     Segment(base::UniqueFd memfd, std::string name, std::uint64_t capacity);
+    explicit Segment(const Segment& like);
     struct Mapping;
     std::string name_;
     base::UniqueFd memfd_;

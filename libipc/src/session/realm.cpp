@@ -7,6 +7,7 @@
 
 #include "containers/containers.hpp"
 #include "session/blocked.hpp"
+#include "session/check.hpp"
 #include "session/format.hpp"
 #include "session/holding.hpp"
 #include "session/locks.hpp"
@@ -351,39 +352,7 @@ void Realm::watch_locks() {
 void Realm::set_deadlock_is_error(bool error) { sync::set_deadlock_is_error(impl_->segment, error); }
 
 CheckReport Realm::check() const {
-    CheckReport report;
-    const auto add = [&](std::string invariant, std::string object, std::string text) {
-        if (report.violations.size() < 1000) report.violations.push_back({std::move(invariant), std::move(object), std::move(text)});
-    };
-    const auto step = [&](const std::string& object, auto&& fn) {
-        try {
-            fn();
-        } catch (const segment::Damage& damage) {
-            add("layout", object, damage.what);
-        } catch (const heap::Destroyed&) {  // erased meanwhile
-        } catch (const tx::Busy&) {
-            add(std::string(somebody_inside), object, "a process has been inside for too long");
-        }
-    };
-    if (const char* what = impl_->segment.header_damage()) add("layout", "", what);
-    step("", [&] {
-        report.extents = heap::Extents(impl_->segment).verify([&](const char* text) { add("I6", "", text); });
-    });
-    step("", [&] {
-        impl_->directory.verify([&](std::uint32_t id, std::string text) {
-            add("I6", id == 0 ? "" : "#" + std::to_string(id), std::move(text));
-        });
-    });
-    std::vector<ObjectEntry> entries;
-    step("", [&] { entries = impl_->directory.list(); });
-    for (const ObjectEntry& entry : entries) {
-        ++report.objects;
-        step(label(entry), [&] {
-            verify_object(impl_->segment, entry.ref, entry.kind,
-                          [&](const char* invariant, std::string text) { add(invariant, label(entry), std::move(text)); });
-        });
-    }
-    return report;
+    return impl_->guarded("check", [&] { return session::check(impl_->segment, impl_->directory); });
 }
 
 }  // namespace muster::session

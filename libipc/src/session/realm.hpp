@@ -89,9 +89,20 @@ struct DeadlockInfo {
     std::string key;             // the same for the same circle at another look
 };
 
+struct InvariantReport {
+    std::string invariant;       // as a Violation's
+    std::string what;            // what it says, in a few words
+    std::uint64_t checked = 0;   // objects, extents, domains, sessions
+    std::uint64_t violations = 0;
+};
+
 struct CheckReport {
-    std::vector<Violation> violations;
+    std::vector<Violation> violations;  // the first 1000
     std::uint64_t objects = 0, extents = 0;
+    std::vector<InvariantReport> invariants;
+    // How it was done: structures copied and verified, structures looked at in pieces, and the most words of the segment
+    // that were looked at under one lock.
+    std::uint64_t copied = 0, in_pieces = 0, visits = 0, most_words_locked = 0;
 };
 
 struct ReclaimReport {
@@ -137,6 +148,7 @@ class Realm {
     std::vector<ObjectInfo> objects() const;
     std::uint32_t object_count() const;
     void erase(std::string_view object_name);  // throws no_such_object
+    // Looks at everything while others work on: no lock is held for longer than an ordinary change takes (check.hpp).
     CheckReport check() const;
     // Looks who is inside what, and tells of those whom an earlier look, a second ago or more, found in the same place.
     // Waits for nobody.

@@ -5,4 +5,5 @@
 #include "tx/domain.hpp"
 #include "tx/joint.hpp"
 #include "tx/patience.hpp"
+#include "tx/quiet.hpp"
 #include "tx/transaction.hpp"
