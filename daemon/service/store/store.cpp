@@ -178,7 +178,7 @@ void Store::sweep() {
             }
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
             guarded(holding, [&](session::Realm& realm) { return realm.sweep_expired(); });
-            guarded(holding, [&](session::Realm& realm) { look_at_locks(holding, realm); });
+            guarded(holding, [this, &at = holding](session::Realm& realm) { look_at_locks(at, realm); });
         } catch (const std::exception& error) {
             spdlog::error("realm {}: the sweep for dead sessions and expired keys failed: {}", holding.name, error.what());
         }
