@@ -151,6 +151,7 @@ class Daemon {
         context_.keeper_backlog = [] { return Backlog{}; };
         add_processes_api(dispatcher_, supervisor_, context_);
         add_objects_api(dispatcher_, store_);
+        add_locks_api(dispatcher_, store_);
         add_service_api(dispatcher_, supervisor_, store_, context_);
         if (!dispatcher_.unhandled().empty()) broken("a method without a handler");
         for (const auto& [name, interface] : dispatcher_.interfaces())

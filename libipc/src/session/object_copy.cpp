@@ -20,7 +20,8 @@ ObjectCopy::ObjectCopy(const segment::Segment& original)
 void ObjectCopy::wipe() const noexcept { copy_.wipe(copy_.regions().name_buckets, copy_.capacity()); }
 
 void ObjectCopy::part(std::uint64_t offset, std::uint64_t size) {
-    segment::copy_out(copy_.base() + offset, original_.bytes(offset, size), static_cast<std::size_t>(size));
+    const std::byte* const from = original_.bytes(offset, size);  // which says what is wrong with an offset
+    segment::copy_out(copy_.base() + offset, from, static_cast<std::size_t>(size));
     bytes_ += size;
 }
 

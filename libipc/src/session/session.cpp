@@ -105,7 +105,8 @@ Session::~Session() {
 // What others would otherwise have to find out.
 void Session::leave_objects() noexcept {
     static constexpr std::chrono::milliseconds patience{50};
-    for (std::uint32_t id = 1; id <= directory().high_water(); ++id) {
+    const std::uint64_t last = std::min(directory().high_water(), segment_.regions().object_capacity);
+    for (std::uint32_t id = 1; id <= last; ++id) {
         try {
             const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment_, id).ident);
             if (ident.life != heap::Life::live || !sync::keeps_records(ident.kind)) continue;
