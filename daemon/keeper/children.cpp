@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <new>
 #include <utility>
 
 #include "keeper/launch.hpp"
@@ -87,23 +88,37 @@ std::variant<const ChildRecord*, link::StartFailed> Children::spawn(link::Spawn&
     if (auto* failure = std::get_if<LaunchFailure>(&prepared)) return failed(std::move(*failure));
     Prepared& ready = std::get<Prepared>(prepared);
     ready.plan.descriptors = descriptors_;
+    // Room for the record, before there is a process that must have one: from the launch on nothing can fail.
+    decltype(records_) new_record;
+    decltype(running_) new_running;
+    ChildRecord& record = new_record[id];
+    new_running[0] = id;
+    auto running = new_running.extract(0);
+
     base::UniqueFd cgroup = cgroups_.create(id);
     ready.plan.cgroup = cgroup.get();
-    auto result = launch(ready.plan);
+    const auto try_launch = [&] {
+        try {
+            return launch(ready.plan);
+        } catch (...) {
+            if (cgroup) removed_cgroup(id);
+            throw;
+        }
+    };
+    auto result = try_launch();
     const auto* failure = std::get_if<LaunchFailure>(&result);
     if (failure != nullptr && cgroup && (failure->step == "clone" || failure->step == "cgroup")) {
         // Perhaps only its cgroup is in the way: over a limit, or removed by somebody else.
-        cgroups_.remove(id);
+        removed_cgroup(id);
         cgroup.reset();
         ready.plan.cgroup = -1;
-        result = launch(ready.plan);
+        result = try_launch();
     }
     if (auto* why = std::get_if<LaunchFailure>(&result)) {
-        if (cgroup) cgroups_.remove(id);
+        if (cgroup) removed_cgroup(id);
         return failed(std::move(*why));
     }
     Launched& launched = std::get<Launched>(result);
-    ChildRecord& record = records_[id];
     record.pid = launched.pid;
     record.pidfd = std::move(launched.pidfd);
     record.has_cgroup = static_cast<bool>(cgroup);
@@ -112,8 +127,9 @@ std::variant<const ChildRecord*, link::StartFailed> Children::spawn(link::Spawn&
     record.err_log = std::move(ready.err_log);
     record.note = std::move(request.note);
     record.note.shrink_to_fit();
-    running_[record.pid] = id;
-    return &record;
+    running.key() = record.pid;
+    running_.insert(std::move(running));
+    return &records_.insert(new_record.extract(id)).position->second;
 }
 
 std::optional<link::Exited> Children::reap(pid_t pid) {
@@ -121,14 +137,19 @@ std::optional<link::Exited> Children::reap(pid_t pid) {
     if (found == running_.end()) return std::nullopt;
     const std::uint64_t id = found->second;
     ChildRecord& record = records_.at(id);
+    // Room for what is to be remembered, before the process is gone.
+    std::set<std::uint64_t> lingering;
+    std::list<std::uint64_t> with_logs;
+    if (record.has_cgroup) lingering.insert(id);
+    if (record.out_log || record.err_log) with_logs.push_back(id);
     record.ended_ticks = boot_ticks();
     record.ending = reap_process(pid, record.pidfd.get());
     if (!record.ending) return std::nullopt;
     running_.erase(found);
     record.pidfd.reset();
-    if (record.has_cgroup && !cgroups_.remove(id)) lingering_.insert(id);
+    if (record.has_cgroup && !removed_cgroup(id)) lingering_.merge(lingering);
     close_drained_logs();
-    if (record.out_log || record.err_log) ended_with_logs_.push_back(id);
+    ended_with_logs_.splice(ended_with_logs_.end(), with_logs);
     return link::Exited{id, *record.ending};
 }
 
@@ -156,24 +177,34 @@ void Children::forget(std::uint64_t id) {
     if (found != records_.end() && found->second.ending) records_.erase(found);
 }
 
+// Without memory for its path it stays: the next sweep, or the next keeper, removes it.
+bool Children::removed_cgroup(std::uint64_t id) const noexcept {
+    try {
+        return cgroups_.remove(id);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
 // A few at each child's end: so they go as fast as they come, however long the history that the service keeps.
-void Children::close_drained_logs() {
+void Children::close_drained_logs() noexcept {
     for (auto looks = std::min<std::size_t>(4, ended_with_logs_.size()); looks > 0; --looks) {
-        const std::uint64_t id = ended_with_logs_.front();
-        ended_with_logs_.pop_front();
-        const auto found = records_.find(id);
-        if (found == records_.end()) continue;
+        const auto found = records_.find(ended_with_logs_.front());
         bool open = false;
-        for (base::UniqueFd* log : {&found->second.out_log, &found->second.err_log}) {
-            if (*log && drained(*log)) log->reset();
-            open |= static_cast<bool>(*log);
-        }
-        if (open) ended_with_logs_.push_back(id);
+        if (found != records_.end())
+            for (base::UniqueFd* log : {&found->second.out_log, &found->second.err_log}) {
+                if (*log && drained(*log)) log->reset();
+                open |= static_cast<bool>(*log);
+            }
+        if (open)
+            ended_with_logs_.splice(ended_with_logs_.end(), ended_with_logs_, ended_with_logs_.begin());
+        else
+            ended_with_logs_.pop_front();
     }
 }
 
 void Children::remove_empty_cgroups() {
-    for (auto it = lingering_.begin(); it != lingering_.end();) it = cgroups_.remove(*it) ? lingering_.erase(it) : std::next(it);
+    for (auto it = lingering_.begin(); it != lingering_.end();) it = removed_cgroup(*it) ? lingering_.erase(it) : std::next(it);
 }
 
 }  // namespace muster::keeper

@@ -5,12 +5,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -37,8 +36,10 @@ class Children {
     // `descriptors`: the soft limit that children get.
     Children(Cgroups cgroups, std::string instance, std::uint64_t descriptors);
 
+    // Throws std::bad_alloc: then nothing was started.
     std::variant<const ChildRecord*, link::StartFailed> spawn(link::Spawn&& request);
-    // The process ended: reaps it when it is a child of the records and returns its id and ending.
+    // The process ended: reaps it when it is a child of the records and returns its id and ending, which its record
+    // has from then on. Throws std::bad_alloc: then it was not reaped.
     std::optional<link::Exited> reap(pid_t pid);
     // 0, or why not as an errno value; ESRCH: no such child, or nothing of it is left.
     int signal(const link::Signal& request, std::optional<pid_t> service);
@@ -52,14 +53,15 @@ class Children {
 
   private:
     std::string mark(std::uint64_t id) const;
-    void close_drained_logs();
+    bool removed_cgroup(std::uint64_t id) const noexcept;
+    void close_drained_logs() noexcept;
     Cgroups cgroups_;
     std::string instance_;
     std::uint64_t descriptors_;
     std::map<std::uint64_t, ChildRecord> records_;
-    std::unordered_map<pid_t, std::uint64_t> running_;  // by pid; not one that was reaped: numbers are used again
+    std::map<pid_t, std::uint64_t> running_;            // by pid; not one that was reaped: numbers are used again
     std::set<std::uint64_t> lingering_;                 // cgroups of ended children that could not be removed yet
-    std::deque<std::uint64_t> ended_with_logs_;         // some of them are looked at now and then
+    std::list<std::uint64_t> ended_with_logs_;          // some of them are looked at now and then
     std::uint64_t next_id_ = 1;
 };
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include "base/system_error.hpp"
 #include "keeper/log.hpp"
@@ -26,6 +27,8 @@ using base::UniqueFd;
 
 constexpr auto unkillable_after = 5s;   // SIGKILL to giving up: processes in the kernel's hands
 constexpr auto sweep_interval = 20ms;
+constexpr auto memory_pause = 10ms;     // before what had no memory is tried again
+constexpr int memory_tries = 100;       // of messages that a service left, before they are given up
 constexpr std::size_t most_queued = 1024;  // OrphanReaped is dropped when the service is so far behind
 
 [[noreturn]] void cannot_start(const char* call) { base::throw_errno(errno, "start", "keeper", call); }
@@ -122,6 +125,7 @@ int Keeper::Loop::wait_time() const {
     if (phase_ == Phase::serving && !service_.alive()) next = std::min(next, service_.next_start());
     if (link_end_deadline_) next = std::min(next, *link_end_deadline_);
     if (notifier_.watchdog_interval() && service_.alive()) next = std::min(next, watchdog_);
+    if (unhandled_ || unreaped_) next = std::min(next, Clock::now() + memory_pause);
     if (next == Clock::time_point::max()) return -1;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
     return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
@@ -143,17 +147,17 @@ void Keeper::Loop::step() {
                 break;
         }
     }
-    if (link_event) on_link();
+    if (link_event || unhandled_) on_link();
     if (signal_event) on_signals();
+    if (unreaped_) reap_all();
     watch_link();
 }
 
 void Keeper::Loop::on_signals() {
     signalfd_siginfo info{};
-    bool reap = false;
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
         switch (info.ssi_signo) {
-            case SIGCHLD: reap = true; break;
+            case SIGCHLD: unreaped_ = true; break;
             case SIGTERM:
             case SIGINT:
                 if (phase_ == Phase::serving)
@@ -164,25 +168,34 @@ void Keeper::Loop::on_signals() {
             default: break;  // SIGHUP: no terminal of ours matters
         }
     }
-    if (reap) reap_all();
 }
 
-// One SIGCHLD may stand for many. A zombie is looked at before it is reaped: its number is its own until then.
+// One SIGCHLD may stand for many. A zombie is looked at before it is reaped: its number is its own until then. What
+// throws has reaped nothing and is tried again; an ending that cannot be told is in the child's record.
 void Keeper::Loop::reap_all() {
     for (;;) {
         const pid_t pid = next_zombie();
         if (pid <= 0) {
+            unreaped_ = false;
             if (pid < 0 && (phase_ == Phase::terminating || phase_ == Phase::killing)) finish();
             return;
         }
         if (pid == service_.pid()) {
             if (const auto ending = reap_process(pid, service_.pidfd())) on_service_end(*ending);
         } else if (auto exited = children_->reap(pid)) {
-            send(*exited);
+            try {
+                send(*exited);
+            } catch (const std::exception& error) {
+                start_anew(error.what());
+            }
         } else if (const auto ending = reap_process(pid)) {
             children_->remove_empty_cgroups();
-            if (service_.link() != nullptr && service_.link()->queued() < most_queued)
-                send(link::OrphanReaped{pid, *ending});
+            try {
+                if (service_.link() != nullptr && service_.link()->queued() < most_queued)
+                    send(link::OrphanReaped{pid, *ending});
+            } catch (const std::exception& error) {  // as when it is far behind: no other service would know more
+                log_line(error.what());
+            }
         }
     }
 }
@@ -190,8 +203,11 @@ void Keeper::Loop::reap_all() {
 void Keeper::Loop::on_service_end(const link::Ending& ending) {
     const pid_t pid = service_.pid();
     const auto delay = service_.died();
-    while (drain_link()) {
-    }
+    for (int tries = 0; drain_link() || (unhandled_ && ++tries < memory_tries);)
+        if (unhandled_) std::this_thread::sleep_for(memory_pause);
+    if (unhandled_) log_line("no memory for what the service had sent: some of it is lost");
+    message_.reset();
+    unhandled_ = false;
     service_.close_link();
     link_events_ = 0;
     link_end_deadline_.reset();

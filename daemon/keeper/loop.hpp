@@ -43,11 +43,12 @@ class Keeper::Loop {
     void hand_over();
     void send(const link::ToService& message, std::initializer_list<int> fds = {});
     void on_link();
-    bool drain_link();  // handles some messages; false when there are no more
+    bool drain_link() noexcept;  // handles some messages; false when there are no more, or not now: unhandled_
+    void start_anew(const char* why) noexcept;
     void drop_link();   // it is at its end, or of no use, and the service still lives
     void watch_link();
 
-    void handle(link::KeeperEnd::Received&& received);
+    void handle(link::KeeperEnd::Received& received);
     void handle(link::Spawn& message);
     void handle(link::SetNote& message);
     void handle(link::Signal& message);
@@ -69,6 +70,9 @@ class Keeper::Loop {
     std::optional<Children> children_;
     std::map<std::string, base::UniqueFd> memories_;
     ServiceProcess service_;
+    // What had no memory is tried again soon: the message, or one that receive() still holds; zombies.
+    std::optional<link::KeeperEnd::Received> message_;
+    bool unhandled_ = false, unreaped_ = false;
     std::uint32_t link_events_ = 0;  // that it is watched for; 0: not watched
     bool was_ready_ = false;
     double started_ = 0;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <exception>
+#include <new>
 
 #include "base/system_error.hpp"
 #include "keeper/log.hpp"
@@ -28,8 +29,19 @@ void Keeper::Loop::start_service() {
         return;
     }
     watchdog_ = Clock::now();
-    hand_over();
-    watch_link();
+    try {
+        hand_over();
+        watch_link();
+    } catch (const std::exception& error) {  // half of the whole state is none
+        start_anew(error.what());
+    }
+}
+
+// Nothing that it should have been told is lost: the next one is given the whole state.
+void Keeper::Loop::start_anew(const char* why) noexcept {
+    log_line(why);
+    log_line("the service is killed: the next one is given the whole state");
+    service_.kill(SIGKILL);
 }
 
 void Keeper::Loop::hand_over() {
@@ -81,19 +93,36 @@ void Keeper::Loop::on_link() {
         service_.link()->flush();
 }
 
-bool Keeper::Loop::drain_link() {
+// A message that there is no memory to receive waits in the link, and what must be kept waits here. Any other that
+// cannot be handled, and any that is lost, ends the service.
+bool Keeper::Loop::drain_link() noexcept {
+    unhandled_ = false;
     for (int i = 0; i < messages_at_a_time; ++i) {
-        if (service_.link() == nullptr || service_.link()->closed()) return false;
+        if (service_.link() == nullptr) return false;
         try {
-            auto received = service_.link()->receive();
-            if (!received) return false;
-            handle(std::move(*received));
-        } catch (const Error& error) {
-            log_line(error.what());
-            if (error.errc() != Errc::protocol && error.errc() != Errc::system) continue;
-            service_.kill(SIGKILL);  // it is of another version, or damaged: the next one starts anew
+            if (!message_) {
+                if (service_.link()->closed()) return false;
+                message_ = service_.link()->receive();
+            }
+            if (!message_) return false;
+        } catch (const std::bad_alloc&) {
+            unhandled_ = true;
+            return false;
+        } catch (const std::exception& error) {  // it is of another version, or damaged; or we have no descriptor
+            start_anew(error.what());
             return false;
         }
+        try {
+            handle(*message_);
+        } catch (const std::exception& error) {
+            unhandled_ = std::holds_alternative<link::KeepMemory>(message_->message) &&
+                         dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+            if (unhandled_) return false;
+            message_.reset();
+            start_anew(error.what());
+            return false;
+        }
+        message_.reset();
     }
     return true;
 }
@@ -104,7 +133,7 @@ void Keeper::Loop::drop_link() {
     if (!link_end_deadline_) link_end_deadline_ = Clock::now() + link_end_grace;
 }
 
-void Keeper::Loop::handle(link::KeeperEnd::Received&& received) {
+void Keeper::Loop::handle(link::KeeperEnd::Received& received) {
     if (auto* memory = std::get_if<link::KeepMemory>(&received.message)) return keep_memory(*memory, received.fds);
     std::visit(
         [this](auto& message) {
@@ -116,7 +145,12 @@ void Keeper::Loop::handle(link::KeeperEnd::Received&& received) {
 void Keeper::Loop::handle(link::Spawn& message) {
     const std::uint64_t id = message.id;
     if (phase_ != Phase::serving) return send(link::StartFailed{id, "stopping", "", ESHUTDOWN});
-    const auto result = children_->spawn(std::move(message));
+    std::variant<const ChildRecord*, link::StartFailed> result = link::StartFailed{id, "memory", "", ENOMEM};
+    try {
+        result = children_->spawn(std::move(message));
+    } catch (const std::exception& error) {  // nothing was started
+        log_line(error.what());
+    }
     if (const auto* failed = std::get_if<link::StartFailed>(&result)) return send(*failed);
     const ChildRecord& record = *std::get<const ChildRecord*>(result);
     link::Started started{id, record.pid, record.started, static_cast<bool>(record.out_log), static_cast<bool>(record.err_log)};

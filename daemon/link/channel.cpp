@@ -144,15 +144,18 @@ void PacketSocket::flush() {
     }
 }
 
+// Whatever may find no memory comes before a packet is taken, or leaves it with us.
 std::optional<PacketSocket::Packet> PacketSocket::receive() {
     if (closed_) return std::nullopt;
-    PacketHead head{};
-    std::array<char, large_message> body;
-    iovec parts[2] = {{&head, sizeof head}, {body.data(), body.size()}};
+    Packet result;
+    result.fds.reserve(max_descriptors + 1);
+    if (taken_) return unpack(std::move(result));
+    if (body_.empty()) body_.resize(sizeof(PacketHead) + large_message);
+    iovec parts[1] = {{body_.data(), body_.size()}};
     alignas(cmsghdr) std::array<char, control_bytes> control;
     msghdr packet{};
     packet.msg_iov = parts;
-    packet.msg_iovlen = 2;
+    packet.msg_iovlen = 1;
     packet.msg_control = control.data();
     packet.msg_controllen = control.size();
     const auto take = [&] {
@@ -166,7 +169,6 @@ std::optional<PacketSocket::Packet> PacketSocket::receive() {
         if (errno == EAGAIN) return std::nullopt;
         base::throw_errno(errno, "receive", "link", "recvmsg");
     }
-    Packet result;
     for (cmsghdr* item = CMSG_FIRSTHDR(&packet); item != nullptr; item = CMSG_NXTHDR(&packet, item)) {
         if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t fds = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -183,17 +185,34 @@ std::optional<PacketSocket::Packet> PacketSocket::receive() {
     if (packet.msg_flags & MSG_CTRUNC)
         throw Error(Errc::limit_exceeded, "receive", "link", "no room for the message's descriptors (RLIMIT_NOFILE)");
     const auto size = static_cast<std::size_t>(count);
-    if ((packet.msg_flags & MSG_TRUNC) || size < sizeof head) throw Error(Errc::protocol, "receive", "link", "bad packet");
-    const std::size_t inline_bytes = size - sizeof head;
-    if (head.large == 1 && inline_bytes == 0 && !result.fds.empty()) {
-        const UniqueFd memory = std::move(result.fds.back());
-        result.fds.pop_back();
-        result.bytes = from_memfd(memory.get(), head.size);
-    } else if (head.large == 0 && inline_bytes == head.size) {
-        result.bytes.assign(body.data(), inline_bytes);
-    } else {
-        throw Error(Errc::protocol, "receive", "link", "bad packet");
+    if ((packet.msg_flags & MSG_TRUNC) || size < sizeof(PacketHead)) throw Error(Errc::protocol, "receive", "link", "bad packet");
+    taken_ = size;
+    taken_fds_ = std::move(result.fds);
+    result.fds.clear();
+    return unpack(std::move(result));
+}
+
+// Makes `result` of the packet that is taken. That one stays when memory runs out, and goes when it is a bad one.
+std::optional<PacketSocket::Packet> PacketSocket::unpack(Packet result) {
+    PacketHead head{};
+    std::memcpy(&head, body_.data(), sizeof head);
+    const std::size_t inline_bytes = *taken_ - sizeof head;
+    try {
+        if (head.large == 1 && inline_bytes == 0 && !taken_fds_.empty())
+            result.bytes = from_memfd(taken_fds_.back().get(), head.size);
+        else if (head.large == 0 && inline_bytes == head.size)
+            result.bytes.assign(body_.data() + sizeof head, inline_bytes);
+        else
+            throw Error(Errc::protocol, "receive", "link", "bad packet");
+    } catch (const Error&) {
+        taken_.reset();
+        taken_fds_.clear();
+        throw;
     }
+    if (head.large == 1) taken_fds_.pop_back();
+    result.fds = std::move(taken_fds_);
+    taken_fds_.clear();
+    taken_.reset();
     return result;
 }
 
@@ -215,9 +234,16 @@ void Channel<Out, In>::send(const Out& message, std::span<const int> fds) {
 
 template <typename Out, typename In>
 auto Channel<Out, In>::receive() -> std::optional<Received> {
-    auto packet = packets_.receive();
-    if (!packet) return std::nullopt;
-    return Received{detail::decode<In>(packet->bytes), std::move(packet->fds)};
+    if (!undecoded_) undecoded_ = packets_.receive();
+    if (!undecoded_) return std::nullopt;
+    try {
+        Received received{detail::decode<In>(undecoded_->bytes), std::move(undecoded_->fds)};
+        undecoded_.reset();
+        return received;
+    } catch (const Error&) {
+        undecoded_.reset();
+        throw;
+    }
 }
 
 template class Channel<ToKeeper, ToService>;

@@ -49,6 +49,7 @@ class PacketSocket {
 
   private:
     bool try_send(std::string_view bytes, bool large, std::span<const int> fds);
+    std::optional<Packet> unpack(Packet result);
 
     base::UniqueFd socket_;
     struct Queued {
@@ -59,6 +60,9 @@ class PacketSocket {
     };
     std::deque<Queued> queue_;
     std::size_t queued_bytes_ = 0;
+    std::string body_;                  // of the packet that was received last, its head first
+    std::optional<std::size_t> taken_;  // its size while it is still to be handed on, with these descriptors
+    std::vector<base::UniqueFd> taken_fds_;
     bool closed_ = false;     // the other end was closed and everything it sent has been received
     bool send_shut_ = false;  // the other end does not receive any more
 };
@@ -85,7 +89,8 @@ class Channel {
     void send(const Out& message, std::initializer_list<int> fds) { send(message, std::span(fds.begin(), fds.size())); }
 
     // The next message; nothing when there is none now or will be none any more: then closed() is true.
-    // Throws Errc::protocol on a message that is none, Errc::limit_exceeded when its descriptors could not be had.
+    // Throws Errc::protocol on a message that is none, Errc::limit_exceeded when its descriptors could not be had:
+    // that one is lost. After std::bad_alloc it is not: the next call returns it, whether or not fd() is readable.
     std::optional<Received> receive();
 
     // The other end was closed, and everything it had sent was received.
@@ -100,6 +105,7 @@ class Channel {
 
   private:
     detail::PacketSocket packets_;
+    std::optional<detail::PacketSocket::Packet> undecoded_;
 };
 
 using ServiceEnd = Channel<ToKeeper, ToService>;
