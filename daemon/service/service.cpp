@@ -152,18 +152,24 @@ class Service final : public Outside, public StoreOutside {
         try {
             work();
         } catch (const std::exception& error) {
-            spdlog::error("the service starts anew: {}", error.what());
-            end(1);
+            end(1);  // first: the log may have no memory, either
+            try {
+                spdlog::error("the service starts anew: {}", error.what());
+            } catch (const std::exception&) {
+            }
         }
     }
-    void flush_later() {
+    // Throws nothing: what was queued counts as sent, for the keeper may have had it already.
+    void flush_later() noexcept {
         if (!link_.wants_write() || flushing_) return;
-        flushing_ = true;
-        link_watch_.async_wait(asio::posix::stream_descriptor::wait_write, [this](error_code error) {
-            flushing_ = false;
-            if (error) return;
-            link_.flush();
-            flush_later();
+        or_start_anew([this] {
+            link_watch_.async_wait(asio::posix::stream_descriptor::wait_write, [this](error_code error) {
+                flushing_ = false;
+                if (error) return;
+                or_start_anew([this] { link_.flush(); });
+                flush_later();
+            });
+            flushing_ = true;
         });
     }
 

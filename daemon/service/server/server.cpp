@@ -7,13 +7,13 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <thread>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -32,6 +32,7 @@ constexpr int accepted_at_once = 8;  // then it is others' turn
 constexpr double accepted_a_second = 8000, accepted_burst = 1100;
 constexpr double cost_of_gone = 0.25;  // of one that is gone before we look at it
 constexpr std::chrono::milliseconds longest_accept_pause{5};
+constexpr std::chrono::milliseconds failure_pause{100}, failure_sleep{10};
 
 // For everything but clients: pidfds, log pipes, memfds, the link.
 int reserved_descriptors() noexcept {
@@ -96,23 +97,44 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         fd.release();
     }
 
-    asio::awaitable<void> accept_all() {
-        const auto self = shared_from_this();
+    // No coroutine: a wait that cannot begin for want of memory would destroy the one that asks for it.
+    void wait_for_more() noexcept {
         while (!stopped) {
-            error_code error;
-            co_await listener.async_wait(asio::posix::stream_descriptor::wait_read,
-                                         asio::redirect_error(asio::use_awaitable, error));
-            if (stopped || error) break;
-            auto next = Pace::Clock::now();
             try {
-                next = accept_ready(next);
+                if (next > Pace::Clock::now()) {
+                    pause.expires_at(next);
+                    pause.async_wait([self = shared_from_this()](error_code) { self->wait_for_more(); });
+                } else {
+                    listener.async_wait(asio::posix::stream_descriptor::wait_read,
+                                        [self = shared_from_this()](error_code error) { self->accept_some(error); });
+                }
+                return;
             } catch (const std::exception& failure) {
-                spdlog::warn("a connection was dropped: {}", failure.what());
+                tell(failure);
+                std::this_thread::sleep_for(failure_sleep);  // not even a timer can be had
             }
-            if (next > Pace::Clock::now()) {
-                pause.expires_at(next);
-                co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
-            }
+        }
+    }
+
+    void accept_some(error_code error) noexcept {
+        if (stopped) return;
+        try {
+            if (error) throw boost::system::system_error(error, "wait for connections");
+            next = accept_ready(Pace::Clock::now());
+            told = false;
+        } catch (const std::exception& failure) {
+            tell(failure);
+            next = Pace::Clock::now() + failure_pause;
+        }
+        wait_for_more();
+    }
+
+    // Once, until connections are accepted again.
+    void tell(const std::exception& failure) noexcept {
+        if (std::exchange(told, true)) return;
+        try {
+            spdlog::warn("accepting connections fails, and is tried again: {}", failure.what());
+        } catch (const std::exception&) {  // the log may have no memory, either
         }
     }
 
@@ -148,17 +170,22 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         Connection::Socket socket(context, asio::local::stream_protocol(), fd.get());
         fd.release();
         auto connection = std::make_shared<Connection>(std::move(socket), peer, dispatcher, budget, aside, std::move(refused));
+        const auto gone = [self = shared_from_this(), connection, is_refused](std::exception_ptr) {
+            if (is_refused) --self->refusing;
+            self->open.erase(connection);
+            const auto count = self->uids.find(connection->peer().uid);
+            if (--count->second == 0) self->uids.erase(count);
+        };
+        std::size_t& count = uids[peer->uid];
         open.insert(connection);
-        ++uids[peer->uid];
+        ++count;
         if (is_refused) ++refusing;
-        asio::co_spawn(
-            context, [connection] { return connection->run(); },
-            [self = shared_from_this(), connection, is_refused](std::exception_ptr) {
-                if (is_refused) --self->refusing;
-                self->open.erase(connection);
-                const auto count = self->uids.find(connection->peer().uid);
-                if (--count->second == 0) self->uids.erase(count);
-            });
+        try {
+            asio::co_spawn(context, [connection] { return connection->run(); }, gone);
+        } catch (...) {  // it does not run: nobody would close it
+            gone(nullptr);
+            throw;
+        }
     }
 
     asio::io_context& context;
@@ -173,6 +200,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     const std::shared_ptr<Budget> budget;
     int reserved_from = 0;  // the first number of a descriptor that no client gets
     Pace accepting{accepted_a_second, accepted_burst, longest_accept_pause};
+    Pace::Clock::time_point next{};  // when to accept more
+    bool told = false;
     bool stopped = false;
 };
 
@@ -182,7 +211,7 @@ Server::Server(asio::io_context& context, base::UniqueFd listener, Admission adm
 Server::~Server() { stop(); }
 
 void Server::start() {
-    asio::co_spawn(impl_->context, impl_->accept_all(), asio::detached);
+    impl_->wait_for_more();
 }
 
 void Server::stop() noexcept {

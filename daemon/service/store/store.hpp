@@ -77,7 +77,8 @@ class Store {
               const std::string& name);
     void session_gone(std::uint64_t token);
 
-    std::vector<SessionView> sessions(uid_t caller);  // root: of every realm
+    // Root: of every realm that is not damaged. Throws Errc::timeout when a process is inside one for long.
+    std::vector<SessionView> sessions(uid_t caller);
     std::vector<RealmView> realms(uid_t caller);
     std::vector<session::ObjectInfo> objects(uid_t caller);
     void erase(uid_t caller, const std::string& name);

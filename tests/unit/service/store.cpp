@@ -173,6 +173,22 @@ TEST_CASE("a realm is adopted while a process is inside what the dead must be ta
     CHECK_NOTHROW(second.attach(1000));
 }
 
+TEST_CASE("root's list of sessions is an error rather than short while a process is inside a realm") {
+    Outside outside;
+    Store store(options(), outside);
+    store.attach(1000);
+    store.attach(1001);
+    const auto segment = segment::Segment::open(outside.copy("realm:1000"), "client");
+    {
+        const Inside inside(segment, *segment.at<tx::DomainRep>(segment.regions().sessions_domain));
+        CHECK(code_of([&] { store.sessions(0); }) == Errc::timeout);
+        CHECK(code_of([&] { store.sessions(1000); }) == Errc::timeout);
+        CHECK(store.sessions(1001).empty());
+        CHECK_FALSE(store.realms(1000)[0].damaged);
+    }
+    CHECK(store.sessions(0).empty());
+}
+
 TEST_CASE("a session is bound only to the process that claimed its slot") {
     Outside outside;
     Store store(options(), outside);
