@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include <muster/ipc.hpp>
 
@@ -32,6 +34,41 @@ json the_lock(const Ctl& ctl, const std::string& name) {
 }
 
 }  // namespace
+
+TEST_CASE("locks lists who waits for a permit, a notification or a round, too") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const Manager manager = Manager::connect(daemon.address());
+    auto permits = manager.semaphore("permits", 0);
+    auto changed = manager.condition("changed");
+    auto round = manager.barrier("round", 2);
+    std::vector<std::unique_ptr<Child>> waiters;
+    const auto waits = [&](const std::string& name, const auto& fn) {
+        waiters.push_back(std::make_unique<Child>([&] { return fn(), 0; }));
+        const auto seen = [&] {
+            const json entry = the_lock(ctl, name);
+            return !entry.is_null() && entry.at("waiters").size() == 1 &&
+                   entry.at("waiters").at(0).at("thread").at("pid") == waiters.back()->pid() && entry.at("holder").is_null();
+        };
+        INFO(name);
+        CHECK(eventually(seen));
+    };
+    waits("permits", [&] { permits.acquire(); });
+    waits("changed", [&] {
+        const std::scoped_lock hold(changed);
+        changed.wait();
+    });
+    waits("round", [&] { round.wait(); });
+    CHECK(ctl("locks", "--deadlocks").code == 1);
+    permits.release();
+    {
+        const std::scoped_lock hold(changed);
+        changed.notify_all();
+    }
+    round.wait();
+    for (const auto& waiter : waiters) CHECK(waiter->join() == 0);
+    CHECK(ctl("locks", "--json").out == "[]\n");
+}
 
 TEST_CASE("locks lists holders and waiters, with their processes and ages") {
     Daemon daemon;

@@ -104,6 +104,7 @@ std::size_t Barrier::wait_within(detail::Timeout timeout) {
         if (arrival.what == What::runs_action) return;  // as soon as nothing here waits any more
 
         detail::Leaving leaving([&] { return barrier.give_up(arrival.place, me.who()); });
+        const sync::Waiting shown(state.session->sessions(), self, state.ref, state.kind);
         Look look = Look::waits;
         const auto decided = [&] { return (look = barrier.look(arrival.place, me.who())) != Look::waits; };
         const auto blocked = [&, round = barrier.round()] { return barrier.looks_waiting(round); };

@@ -93,6 +93,7 @@ bool Condition::wait_within(detail::Timeout timeout) {
         bool notified = false, left = false;
         std::exception_ptr failure;
         try {
+            const sync::Waiting shown(state_->session->sessions(), self, condition_->ref, condition_->kind);
             notified = detail::wait_on_word(*condition_, me.word(), deadline, [&] { return condition.notified(place, me.who()); },
                                             [] { return false; }, [&] { look_around(*condition_, condition); });
             // Nobody is to notify one who does not wait any more.

@@ -43,6 +43,7 @@ bool wait_in_line(const ObjectState& state, sync::Semaphore& semaphore, base::De
     const auto place = detail::within(deadline, [&] { return semaphore.enter(me.who()); });
     if (!place) return true;
     detail::Leaving leaving([&] { return semaphore.leave(*place, me.who()); });
+    const sync::Waiting shown(state.session->sessions(), self, state.ref, state.kind);
     const auto has_permit = [&] { return semaphore.claim(*place, me.who()); };
     const auto blocked = [&] { return false; };
     if (detail::wait_on_word(state, me.word(), deadline, has_permit, blocked, [&] { look_around(state, semaphore); })) {

@@ -9,8 +9,8 @@
 // is read again: locks carry turns and waits are numbered, so if nothing has changed there was an instant at which all of it
 // was true. Of all who see the circle one gives up: who has begun to wait last. The others wake it, and sleep on.
 //
-// Kinds that have no single owner (semaphores, conditions, ...) publish their waits as well: they are shown, and nothing
-// follows from them.
+// Kinds that have no single owner (semaphores, conditions, barriers) publish their waits as well: they are shown, and
+// nothing follows from them.
 // Thread safety: any thread of any process. Lock-free; what is found may be over when it is told.
 #pragma once
 
