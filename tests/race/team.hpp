@@ -18,7 +18,7 @@ class Team {
 
     void work(std::size_t turns, Turn turn) {
         ++working_;
-        members_.push_back([this, turns, turn = std::move(turn)] {
+        members_.push_back([turns, turn = std::move(turn)] {
             for (std::size_t i = 0; i < turns; ++i) turn(i);
         });
         workers_ = members_.size();

@@ -113,7 +113,7 @@ std::size_t worst_wait(Fixture& fixture, std::size_t attackers, bool oneway) {
 
 TEST_CASE_METHOD(Fixture, "a call waits for no more than a few calls of each other client, however many these send") {
     for (const bool oneway : {true, false})
-        for (const std::size_t attackers : {1, 5, 50}) {
+        for (const std::size_t attackers : {1u, 5u, 50u}) {
             const std::size_t worst = worst_wait(*this, attackers, oneway);
             INFO(attackers << " clients, " << (oneway ? "oneway" : "with replies"));
             CHECK(worst <= 3 * attackers + 8);

@@ -19,16 +19,16 @@ namespace {
 // One of every kind, large enough for inner nodes, chunks, blocks of their own, tombstones, free blocks.
 void fill(const Manager& manager) {
     auto dict = manager.dict<std::string, std::string>("dict");
-    for (int i = 0; i < 3000; ++i) dict.insert_or_assign("key " + std::to_string(i), std::string(i % 200, 'v'));
+    for (unsigned i = 0; i < 3000; ++i) dict.insert_or_assign("key " + std::to_string(i), std::string(i % 200, 'v'));
     for (int i = 0; i < 3000; i += 3) dict.pop("key " + std::to_string(i));
     dict.insert_or_assign("large", std::string(100'000, 'x'));
     dict.insert_or_assign(std::string(20'000, 'k'), "long key");
     auto list = manager.list<std::string>("list");
-    for (int i = 0; i < 9000; ++i) list.push_back(std::string(i % 40, 'i'));
+    for (unsigned i = 0; i < 9000; ++i) list.push_back(std::string(i % 40, 'i'));
     for (int i = 0; i < 500; ++i) list.insert(i * 3, "between");
     list.push_back(std::string(70'000, 'y'));
     auto queue = manager.queue<std::string>("queue");
-    for (int i = 0; i < 5000; ++i) queue.put(std::string(i % 100, 'q'));
+    for (unsigned i = 0; i < 5000; ++i) queue.put(std::string(i % 100, 'q'));
     queue.put(std::string(50'000, 'z'));
     for (int i = 0; i < 1500; ++i) (void)queue.get();
     QueueOptions by_value;

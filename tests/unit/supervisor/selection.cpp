@@ -58,7 +58,7 @@ TEST_CASE("the name that several were started together under selects all of them
     all.at(1)->name = "many-1";
     all.at(2)->name = "many-2";
     all.at(3)->name = "many-3";
-    for (const std::uint64_t id : {1, 2, 3}) all.at(id)->group = "many";
+    for (const std::uint64_t id : {1u, 2u, 3u}) all.at(id)->group = "many";
     all.at(4)->name = "many-4";  // started alone under that name
     CHECK(ids(select_quietly(all, "many", 0, Choose::all)) == Ids{1, 2, 3});
     CHECK(ids(select_quietly(all, "many", 0, Choose::live_or_ended)) == Ids{2, 3});
