@@ -15,7 +15,9 @@ std::string whole(std::size_t seed) {
     return std::string(lengths[seed % std::size(lengths)] + seed % 3, static_cast<char>('a' + seed % 26));
 }
 
-bool is_whole(const std::string& value) { return value.find_first_not_of(value.front()) == std::string::npos; }
+bool is_whole(const std::string& value) {
+    return value.empty() || value.find_first_not_of(value.front()) == std::string::npos;
+}
 
 }  // namespace
 
