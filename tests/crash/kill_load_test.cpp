@@ -23,7 +23,6 @@ using containers::Directory;
 using containers::Queue;
 using containers::Sequence;
 using containers::Table;
-using heap::ObjectRef;
 using test::bytes;
 
 namespace {
@@ -57,9 +56,9 @@ std::pair<unsigned, std::uint64_t> parse(const std::string& text) {
 
 struct World {
     test::TempSegment segment{64u << 20};
-    ObjectRef dict = segment.make(heap::Kind::dict);
-    ObjectRef list = segment.make(heap::Kind::list);
-    ObjectRef queue = segment.make(heap::Kind::queue);
+    heap::ObjectRef dict = segment.make(heap::Kind::dict);
+    heap::ObjectRef list = segment.make(heap::Kind::list);
+    heap::ObjectRef queue = segment.make(heap::Kind::queue);
     test::Shared<std::array<std::uint64_t, workers>> progress;
 
     // The last number that the worker put into the dict.
@@ -100,7 +99,7 @@ struct World {
             dict.remove(bytes(passing));
         }
         if (number % 7 == 0) {
-            const ObjectRef own = directory.create(heap::Kind::dict, worker + 1);
+            const heap::ObjectRef own = directory.create(heap::Kind::dict, worker + 1);
             Table(segment, own).store(bytes(passing), {}, bytes(text));
             if (number % 2 == 0) directory.release(own, worker + 1);
         }
@@ -198,7 +197,7 @@ TEST_CASE("hundreds of workers killed at work leave everything whole") {
         check_queue(world, seen);
     }
     std::uint64_t deaths_inside = 0;
-    for (const ObjectRef ref : {world.dict, world.list, world.queue})
+    for (const heap::ObjectRef ref : {world.dict, world.list, world.queue})
         deaths_inside += heap::object_at(*world.segment, ref.id).domain.recoveries;
     INFO(deaths_inside << " deaths of " << rounds * workers << " inside a mutation");
     CHECK(deaths_inside > 10);

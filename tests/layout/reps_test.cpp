@@ -123,6 +123,7 @@ TEST_CASE("an object's entry keeps its layout") {
     SIZE(ObjectRep, 1024);
     FIELD(ObjectRep, domain, 0);
     FIELD(ObjectRep, ident, 128);
+    FIELD(ObjectRep, let_go, 136);
     FIELD(ObjectRep, next, 144);
     FIELD(ObjectRep, flags, 148);
     FIELD(ObjectRep, name_length, 152);
@@ -159,6 +160,7 @@ TEST_CASE("containers keep their layout") {
     FIELD(DirectoryRep, high_water, 8);
     FIELD(DirectoryRep, live, 16);
     FIELD(DirectoryRep, closed, 24);
+    FIELD(DirectoryRep, collections, 32);
     SIZE(TableRep, 128);
     FIELD(TableRep, index, 0);
     FIELD(TableRep, slot_count, 8);
@@ -256,6 +258,7 @@ TEST_CASE("sessions and locks keep their layout") {
     FIELD(SlotRep, session_generation, 16);
     FIELD(SlotRep, wait, 24);
     FIELD(SlotRep, joint_decided, 48);
+    FIELD(SlotRep, moving, 72);
     SIZE(LockRep, 64);
     FIELD(LockRep, word, 0);
     FIELD(LockRep, epoch, 8);

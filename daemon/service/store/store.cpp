@@ -153,7 +153,33 @@ void Store::reclaim(const Deferred& what) {
     }
 }
 
+// A step of a search, a millisecond or two; retry() goes on with it.
+void Store::collect(Holding& holding, bool begin) {
+    constexpr std::uint64_t work = 10'000;
+    constexpr unsigned longest = 64;
+    const auto report = guarded(holding, [&](session::Realm& realm) { return realm.collect(begin, work); });
+    if (!report.done || report.held_up) return;  // held up: again at the next sweep
+    holding.collect_every = report.freed != 0 ? 1 : std::min(holding.collect_every * 2, longest);
+    holding.collect_in = holding.collect_every;
+    if (report.freed != 0) spdlog::info("realm {}: {} objects that nobody reached were freed", holding.name, report.freed);
+}
+
+bool Store::wants_retry() const noexcept {
+    return !deferred_.empty() || std::any_of(realms_.begin(), realms_.end(), [](const auto& entry) {
+        const Holding& holding = entry.second;
+        return holding.realm && !holding.damaged && holding.realm->collecting();
+    });
+}
+
 void Store::retry() {
+    for (auto& [uid, holding] : realms_) {
+        if (!holding.realm || holding.damaged || !holding.realm->collecting()) continue;
+        try {
+            collect(holding, false);
+        } catch (const std::exception& error) {
+            spdlog::error("realm {}: what nobody reaches could not be looked for: {}", holding.name, error.what());
+        }
+    }
     const auto again = std::move(deferred_);
     deferred_.clear();
     for (const Deferred& what : again) reclaim(what);
@@ -177,6 +203,10 @@ void Store::sweep() {
                 }
             }
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
+            if (guarded(holding, [](session::Realm& realm) { return realm.has_candidates(); })) {
+                if (holding.collect_in == 0) collect(holding, true);
+                if (holding.collect_in != 0) --holding.collect_in;
+            }
             guarded(holding, [&](session::Realm& realm) { return realm.sweep_expired(); });
             guarded(holding, [this, &at = holding](session::Realm& realm) { look_at_locks(at, realm); });
         } catch (const std::exception& error) {

@@ -93,7 +93,7 @@ class Store {
     // The daemon ends as it was asked to: whoever still uses an object finds its realm closed.
     void shut() noexcept;
     // Deferred work wants retry() soon.
-    bool wants_retry() const noexcept { return !deferred_.empty(); }
+    bool wants_retry() const noexcept;
     void retry();
 
   private:
@@ -102,6 +102,8 @@ class Store {
         std::optional<session::Realm> realm;  // absent when it could not even be adopted
         std::optional<std::string> damaged;
         std::set<std::string> deadlocks;  // those that were told
+        // Sweeps until objects that nobody reaches are looked for again; more each time when there were none.
+        unsigned collect_in = 0, collect_every = 1;
     };
     struct Bound {
         uid_t realm;
@@ -120,6 +122,7 @@ class Store {
     session::Realm& sound(uid_t realm);  // throws Error(damaged, no_such_object)
     void quarantine(Holding& holding, const std::string& reason);
     void reclaim(const Deferred& what);
+    void collect(Holding& holding, bool begin);
     void look_at_locks(Holding& holding, session::Realm& realm);
     void count_told();
     static std::string name_of_realm(uid_t uid);

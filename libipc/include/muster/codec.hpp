@@ -11,6 +11,8 @@
 //   use it) aggregates: structs without constructors, bases or C arrays, as the array of their fields, in
 //   order. Adding, removing or moving a field makes another type: what was stored before no longer reads
 //   (type_mismatch).
+//   handles of shared objects (List, Dict, Lock …; include <muster/manager.hpp>): the object itself, not a copy of
+//   what is in it; see <muster/detail/nested.hpp>
 //
 // A type of your own that is none of these:
 //
@@ -31,6 +33,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <muster/detail/buffer.hpp>
 #include <muster/reader.hpp>
 #include <muster/writer.hpp>
 
@@ -74,6 +77,15 @@ void encode(Writer& out, const T& value) {
 template <Storable T>
 T decode(std::span<const std::byte> bytes) {
     Reader in(bytes);
+    T value = codec<T>::decode(in);
+    in.finish();
+    return value;
+}
+
+// Bytes as they came out of a shared object: the handles in them are opened there.
+template <Storable T>
+T decode(detail::Encoded bytes) {
+    Reader in(bytes, Reader::Of::value, bytes.origin);
     T value = codec<T>::decode(in);
     in.finish();
     return value;
@@ -193,8 +205,8 @@ struct codec<ObjectRef> {
     static ObjectRef decode(Reader& in) { return in.object_ref(); }
 };
 
-// The bytes are those of nlohmann::json::to_msgpack. A binary with a subtype is an extension of that type (an
-// ObjectRef: subtype 1). Maps with keys that are no strings, which JSON does not know, read as an array of
+// The bytes are those of nlohmann::json::to_msgpack. A binary with a subtype is an extension of that type (a
+// handle: subtype 1, see <muster/value.hpp>). Maps with keys that are no strings, which JSON does not know, read as an array of
 // [key, value] pairs.
 template <>
 struct codec<Value> {

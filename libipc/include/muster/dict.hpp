@@ -187,7 +187,7 @@ class Dict : public detail::DictBase {
         detail::Buffer seen[2];
         bool there = DictBase::get(as_key(k), seen[0]);
         for (int turn = 0;; turn ^= 1) {
-            const detail::Bytes before = seen[turn].bytes();
+            const detail::Encoded before = seen[turn].bytes();
             V next = change(there ? std::optional<V>(decode<V>(before)) : std::nullopt);
             Writer v;
             encode(v, next);

@@ -21,6 +21,7 @@
 #include <muster/barrier.hpp>
 #include <muster/condition.hpp>
 #include <muster/counter.hpp>
+#include <muster/detail/nested.hpp>
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
 #include <muster/event.hpp>
@@ -207,6 +208,13 @@ class Manager {
         auto state = find_existing(name, detail::KindOf<Handle>::value);
         if (!state) return {};
         return Handle(std::move(state));
+    }
+    // The object that a dynamic Value names, which was read from an object of this realm; see <muster/value.hpp>. Throws
+    // type_mismatch (it is no handle), invalid_argument (of another realm), destroyed (it is gone).
+    Object open(const Value& handle) const;
+    template <std::derived_from<detail::Handle> H>
+    H open(const Value& handle) const {
+        return open(handle).template as<H>();
     }
     // "dict", "list", "queue", "lock", "rlock", "set", "counter", "namespace", "value", "array"; none: there is no object of that name.
     std::optional<std::string> kind_of(std::string_view name) const;

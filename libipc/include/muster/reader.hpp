@@ -26,6 +26,10 @@
 
 namespace muster {
 
+namespace detail {
+class Origin;  // <muster/detail/nested.hpp>
+}
+
 class Reader {
   public:
     // Of::key reads what a dict's canonical key can look like: 0 and 1 read as booleans, 0.5 as always.
@@ -37,8 +41,11 @@ class Reader {
         std::span<const std::byte> data;
     };
 
-    explicit Reader(std::span<const std::byte> bytes, Of of = Of::value) noexcept
-        : at_(bytes.data()), end_(bytes.data() + bytes.size()), of_(of) {}
+    // `origin`: of bytes that came out of a shared object, whose handles are opened through it.
+    explicit Reader(std::span<const std::byte> bytes, Of of = Of::value, const detail::Origin* origin = nullptr) noexcept
+        : at_(bytes.data()), end_(bytes.data() + bytes.size()), of_(of), origin_(origin) {}
+
+    const detail::Origin* origin() const noexcept { return origin_; }
 
     // The kind of the next value; damaged at the end and for the one undefined byte.
     Kind peek() const {
@@ -148,6 +155,7 @@ class Reader {
     const std::byte *at_, *end_;
     unsigned depth_ = 0;
     Of of_;
+    const detail::Origin* origin_;
 };
 
 }  // namespace muster

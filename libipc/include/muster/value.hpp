@@ -22,9 +22,11 @@ std::string to_json_text(const Value& value, int indent = -1);
 // 128.
 Value from_json_text(std::string_view text);
 
-// A reference to a shared object as it looks inside a Value (a binary of subtype 1), and back. object_ref_of:
-// nullopt for any other Value.
+// A handle to a shared object as it looks inside a Value (a binary of subtype 1), and back. object_ref_of: nullopt
+// for any other Value. Such a Value names the object and does not keep it: what a call has read or taken out is kept
+// for the calling thread until its next call that brings Values with handles. Manager::open makes a handle of it.
 Value to_value(ObjectRef ref);
 std::optional<ObjectRef> object_ref_of(const Value& value);
+inline bool is_handle(const Value& value) { return object_ref_of(value).has_value(); }
 
 }  // namespace muster

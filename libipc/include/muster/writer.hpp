@@ -78,10 +78,11 @@ class Writer {
     void extension(std::int8_t type, std::span<const std::byte> data);
     void object_ref(ObjectRef ref) {
         std::byte* at = room(2 + detail::object_ref_size);
-        at[0] = static_cast<std::byte>(detail::lead::fixext1 + 3);  // eight bytes of data
+        at[0] = static_cast<std::byte>(detail::lead::fixext16);
         at[1] = static_cast<std::byte>(detail::object_ref_type);
-        detail::store(at + 2, ref.id);
-        detail::store(at + 6, ref.generation);
+        detail::store(at + 2, ref.realm << 8 | ref.kind);
+        detail::store(at + 10, ref.id);
+        detail::store(at + 14, ref.generation);
         at_ = at + 2 + detail::object_ref_size;
     }
 

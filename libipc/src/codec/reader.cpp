@@ -151,11 +151,12 @@ Reader::Extension Reader::extension() {
 }
 
 ObjectRef Reader::object_ref() {
-    if (const Kind kind = peek(); kind != Kind::extension) throw_mismatch("object reference", kind);
+    if (const Kind kind = peek(); kind != Kind::extension) throw_mismatch("handle", kind);
+    const bool right_form = static_cast<unsigned>(*at_) == lead::fixext16;
     const Extension found = extension();
-    if (found.type != object_ref_type) throw_mismatch("object reference", Kind::extension);
-    if (found.data.size() != object_ref_size) throw_damaged("object reference of the wrong size");
-    return {load<std::uint32_t>(found.data.data()), load<std::uint32_t>(found.data.data() + 4)};
+    if (found.type != object_ref_type) throw_mismatch("handle", Kind::extension);
+    if (!right_form) throw_damaged("handle of the wrong size");
+    return load_ref(found.data.data());
 }
 
 void Reader::enter() {

@@ -1,5 +1,7 @@
 #include <muster/value.hpp>
 
+#include <muster/detail/origin.hpp>
+
 namespace muster {
 namespace {
 
@@ -117,6 +119,7 @@ Value codec<Value>::decode(Reader& in) {
             return Value::binary(copy(in.binary()));
         case Kind::extension: {
             const Reader::Extension found = in.extension();
+            if (found.type == detail::object_ref_type && in.origin() != nullptr) in.origin()->linger();
             return Value::binary(copy(found.data), static_cast<std::uint8_t>(found.type));
         }
         case Kind::array:
@@ -162,7 +165,7 @@ std::optional<ObjectRef> object_ref_of(const Value& value) {
         binary.size() != detail::object_ref_size)
         return std::nullopt;
     const auto* data = as_bytes(binary).data();
-    return ObjectRef{detail::load<std::uint32_t>(data), detail::load<std::uint32_t>(data + 4)};
+    return detail::load_ref(data);
 }
 
 }  // namespace muster

@@ -3,6 +3,7 @@
 
 #include "containers/audit.hpp"
 #include "containers/directory.hpp"
+#include "containers/handle_bytes.hpp"
 #include "containers/inspection.hpp"
 #include "containers/pipe.hpp"
 #include "containers/queue.hpp"

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "containers/directory_guard.hpp"
+
 namespace muster::containers {
 namespace {
 
@@ -34,24 +36,6 @@ std::uint32_t count_holders(const ObjectRep& object) noexcept {
 }
 
 }  // namespace
-
-// Holds the directory's domain; what a dead predecessor left half done is finished first.
-class Directory::Guard {
-  public:
-    explicit Guard(Directory& directory)
-        : lock_(directory.segment_, directory.domain_, patience_of(directory)) {
-        if (directory.domain_.unreconciled != 0) {
-            directory.sweep();
-            tx::reconciled(directory.domain_);
-        }
-    }
-
-  private:
-    static base::Deadline patience_of(const Directory& directory) noexcept {
-        return directory.patience_ ? base::Deadline::after(*directory.patience_) : directory.segment_.lock_deadline();
-    }
-    tx::DomainLock lock_;
-};
 
 Directory::Directory(const Segment& segment, std::optional<std::chrono::milliseconds> patience)
     : segment_(segment),
@@ -200,9 +184,11 @@ std::optional<ObjectEntry> Directory::entry(std::uint32_t id) const {
     const Ident ident = Ident::unpack(object.ident);
     if (ident.life != heap::Life::live || (object.flags & heap::flag_doomed) != 0) return {};
     ObjectEntry found{{id, ident.generation}, ident.kind, {}, count_holders(object)};
+    found.stored = (object.flags & heap::flag_stored) != 0;
+    found.with_handles = (object.flags & heap::flag_with_handles) != 0;
     if ((object.flags & heap::flag_named) != 0)
         found.name = name_of(object);
-    else if (found.holders == 0)
+    else if (found.holders == 0 && !found.stored)
         return {};  // live, but not linked yet, or let go by the last: if its process died here, sweep()'s
     return found;
 }
@@ -310,11 +296,8 @@ void Directory::release(ObjectRef ref, std::uint32_t session) {
     const Ident ident = Ident::unpack(object.ident);
     if (ident.generation != ref.generation || ident.life != heap::Life::live || (object.flags & heap::flag_doomed) != 0)
         return;
-    Tx tx(segment_, domain_);
-    Cell<std::uint64_t>& word = object.holders[session / 64];
-    tx.set(word, word & ~(std::uint64_t{1} << session % 64));
-    tx.commit();
-    if (count_holders(object) == 0 && (object.flags & heap::flag_named) == 0) {
+    let_go(ref.id, object.holders[session / 64], std::uint64_t{1} << session % 64);
+    if (unkept(ref.id)) {
         doom(ref.id);  // dying before this line leaves an object that nobody holds: sweep() finds it
         finish_doomed();
     }
@@ -328,10 +311,8 @@ std::uint32_t Directory::release_all(std::uint32_t session) {
         Cell<std::uint64_t>& word = object.holders[session / 64];
         const std::uint64_t bit = std::uint64_t{1} << session % 64;
         if ((word & bit) == 0) continue;
-        Tx tx(segment_, domain_);
-        tx.set(word, word & ~bit);
-        tx.commit();
-        if (is_live(id) && (object.flags & heap::flag_named) == 0 && count_holders(object) == 0) {
+        let_go(id, word, bit);
+        if (is_live(id) && unkept(id)) {
             doom(id);
             ++freed;
         }
@@ -350,6 +331,21 @@ void Directory::close() {
     for (std::uint32_t id = 1; id <= rep_.high_water; ++id)
         if (is_live(id)) doom(id);
     finish_doomed();
+}
+
+// Somebody holds it no longer. When is remembered: whoever looks for what nobody reaches may have passed it before.
+void Directory::let_go(std::uint32_t id, Cell<std::uint64_t>& word, std::uint64_t bit) {
+    ObjectRep& object = heap::object_at(segment_, id);
+    Tx tx(segment_, domain_);
+    tx.set(word, word & ~bit);
+    if (object.let_go != rep_.collections) tx.set(object.let_go, rep_.collections);
+    tx.commit();
+}
+
+// Of a live object: nothing keeps it, neither a name nor a session, and it stands in no other object either.
+bool Directory::unkept(std::uint32_t id) const {
+    const ObjectRep& object = heap::object_at(segment_, id);
+    return (object.flags & (heap::flag_named | heap::flag_stored)) == 0 && count_holders(object) == 0;
 }
 
 bool Directory::is_live(std::uint32_t id) const {
@@ -373,8 +369,7 @@ void Directory::sweep() {
     }
     if (rep_.high_water < capacity_) unlinked(static_cast<std::uint32_t>(rep_.high_water + 1));
     for (std::uint32_t id = 1; id <= rep_.high_water; ++id) {
-        ObjectRep& object = heap::object_at(segment_, id);
-        if (is_live(id) && (object.flags & heap::flag_named) == 0 && count_holders(object) == 0) doom(id);
+        if (is_live(id) && unkept(id)) doom(id);
     }
     finish_doomed();
     // I6: extents whose owner is no object.
@@ -393,15 +388,18 @@ std::optional<ObjectEntry> Directory::glance(std::uint32_t id) const {
     return tx::read_validated(domain_, [&] { found = entry(id); }) ? found : std::nullopt;
 }
 
+std::optional<ObjectEntry> Directory::look_up(std::uint32_t id) const {
+    std::optional<ObjectEntry> found;
+    if (tx::read_validated(domain_, [&] { found = entry(id); })) return found;
+    Guard guard(const_cast<Directory&>(*this));
+    return entry(id);
+}
+
 std::vector<ObjectEntry> Directory::list() const {
     std::vector<ObjectEntry> entries;
     const std::uint64_t count = std::min(rep_.high_water.get(), capacity_);
     for (std::uint32_t id = 1; id <= count; ++id) {
-        std::optional<ObjectEntry> found;
-        if (!tx::read_validated(domain_, [&] { found = entry(id); })) {
-            Guard guard(const_cast<Directory&>(*this));
-            found = entry(id);
-        }
+        std::optional<ObjectEntry> found = look_up(id);
         if (found) entries.push_back(std::move(*found));
     }
     return entries;
@@ -433,7 +431,7 @@ void Directory::verify_lists(const Violation& violation) const {
         const ObjectRep& object = heap::object_at(segment_, id);
         if (is_live(id)) ++live;
         if (is_live(id) && (object.flags & heap::flag_named) == 0 && seen[id] == 0) {
-            if (count_holders(object) == 0) violation(id, "anonymous object that nobody holds");
+            if (unkept(id)) violation(id, "anonymous object that nobody holds");
         } else if (seen[id] == 0) {
             violation(id, "object in no list");
         }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,8 @@ struct DirectoryRep {
     Cell<std::uint64_t> high_water;   // ids 1..high_water were ever used
     Cell<std::uint64_t> live;         // linked or anonymous objects
     Cell<std::uint64_t> closed;       // 1: the realm was shut, there will be no object any more
-    std::uint64_t reserved[28];
+    Cell<std::uint64_t> collections;  // how often the search for what nobody reaches began (directory_collect.cpp)
+    std::uint64_t reserved[27];
 };
 static_assert(sizeof(DirectoryRep) == segment::directory_root_size);
 
@@ -47,6 +49,8 @@ struct ObjectEntry {
     Kind kind = Kind::none;
     std::string name;  // empty when anonymous
     std::uint32_t holders = 0;
+    bool stored = false;  // a handle to it was stored as a value
+    bool with_handles = false;  // handles were stored in it
 };
 
 class Directory {
@@ -73,7 +77,8 @@ class Directory {
     // False when there is none. Waiters wake and find it destroyed.
     bool erase(std::string_view name);
 
-    // An anonymous object is kept while at least one session holds it. hold() is false when it is gone already.
+    // An anonymous object is kept while at least one session holds it; one that was ever stored as a value, until
+    // unreached() finds that nobody can reach it. hold() is false when it is gone already.
     bool hold(ObjectRef ref, std::uint32_t session);
     void release(ObjectRef ref, std::uint32_t session);
     // The session is dead: all it held. Returns how many objects were freed.
@@ -83,9 +88,35 @@ class Directory {
     // what the first one left.
     void close();
     bool closed() const noexcept { return rep_.closed != 0; }
+    // --- handles as values (directory_collect.cpp; the proof is in DESIGN.md, "Nesting") ---
+    // To be called before a handle to `referent` is stored in `container`, by somebody who holds `referent` until it is
+    // stored. False: one of them is gone.
+    bool note_stored(ObjectRef container, ObjectRef referent);
+    // Could anything be unreached? One that nobody holds, that has no name and was stored.
+    bool has_candidates() const noexcept;
+    // A new search begins. What is let go from now on is told from what was let go before.
+    std::uint64_t begin_collection();
+    // Who has been found, by id: its generation, or 0.
+    using Reached = std::vector<std::uint32_t>;
+    struct Unreached {
+        std::vector<ObjectRef> found;    // roots that were not in `reached`: look what they reach, and ask again
+        std::vector<ObjectRef> garbage;  // if there were none: what nobody can reach, now and ever after
+    };
+    // One look at all objects under the lock. `quiet` is asked first: is no value between two places? If not: nothing.
+    Unreached unreached(std::uint64_t collection, const Reached& reached, const std::function<bool()>& quiet);
+    // Frees those of them that still nobody holds. Returns how many.
+    std::uint32_t free_unreached(std::uint64_t collection, std::span<const ObjectRef> garbage);
+    // As glance(), without the name: for those who follow values.
+    struct Standing {
+        ObjectRef ref;
+        Kind kind = Kind::none;
+        bool with_handles = false;
+    };
+    std::optional<Standing> standing(std::uint32_t id) const;  // none: gone
 
     // Copies, without holding a lock while `fn` runs. Objects that come or go meanwhile are seen or not.
     std::vector<ObjectEntry> list() const;
+    std::optional<ObjectEntry> look_up(std::uint32_t id) const;
     // One of them, without waiting for anybody: none when it is gone, or when the directory is being changed.
     std::optional<ObjectEntry> glance(std::uint32_t id) const;
     std::uint64_t live() const noexcept { return rep_.live; }
@@ -112,6 +143,8 @@ class Directory {
 
   private:
     class Guard;
+    bool unkept(std::uint32_t id) const;
+    void let_go(std::uint32_t id, Cell<std::uint64_t>& word, std::uint64_t bit);
     std::uint32_t lookup(std::string_view name) const;
     Cell<std::uint32_t>& bucket_of(std::string_view name) const;
     std::uint32_t make(Kind kind, const Init& init, std::string_view name, std::optional<std::uint32_t> holder);

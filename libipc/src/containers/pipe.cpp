@@ -160,6 +160,20 @@ std::vector<std::uint32_t> Pipe::sessions() const {
     return all;
 }
 
+void Pipe::for_each(const std::function<void(Bytes)>& each, base::Deadline deadline) const {
+    ObjectLock lock(segment_, ref_, deadline);
+    for (unsigned end = 0; end < 2; ++end) {
+        const Fifo messages = fifo(end);
+        Fifo::Position position = messages.begin();
+        Fifo::Bound bound(segment_);
+        for (std::uint64_t left = messages.size(); left != 0; --left) {
+            const Fifo::Record record = messages.next(position);
+            bound.add(record);
+            each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
+        }
+    }
+}
+
 void Pipe::verify(const std::function<void(std::string)>& violation) const {
     ObjectLock lock(segment_, ref_, base::Deadline::after(heap::inspection_patience));
     Audit audit(lock, violation);

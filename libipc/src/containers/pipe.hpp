@@ -89,6 +89,8 @@ class Pipe {
     std::uint64_t size() const noexcept {
         return rep().to[0].puts - rep().to[0].gets + (rep().to[1].puts - rep().to[1].gets);
     }
+    // The messages of both ways, as of one moment, under the lock.
+    void for_each(const std::function<void(Bytes message)>& each, base::Deadline deadline) const;
     void verify(const std::function<void(std::string)>& violation) const;
 
   private:

@@ -171,6 +171,8 @@ class Queue {
     void put_within(Tx& tx, heap::Heap& heap, Bytes item);
     // The next one goes; something waits. Logs at most 16 words.
     void take_within(Tx& tx, heap::Heap& heap);
+    // All items, also what is leased and what is dead, in no particular order, as of one moment, under the lock.
+    void for_each_anywhere(const std::function<void(Bytes item)>& each, base::Deadline deadline) const;
 
     void verify(const std::function<void(std::string)>& violation) const;
 

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <vector>
 
+#include "containers/item.hpp"
 #include "containers/queue.hpp"
 
 namespace muster::containers {
@@ -161,6 +162,28 @@ void Queue::for_each_dead(const std::function<void(std::uint64_t)>& begin,
     ObjectLock lock(segment_, ref_);
     begin(rep().dead.count);
     for_each_lease(rep().dead, [&](std::uint64_t at) { each(bytes_of(lease_at(at)), lease_at(at).deliveries); });
+}
+
+void Queue::for_each_anywhere(const std::function<void(Bytes)>& each, base::Deadline deadline) const {
+    ObjectLock lock(segment_, ref_, deadline);
+    for (const LeaseListRep* list : {&rep().leased, &rep().returned, &rep().dead})
+        for_each_lease(*list, [&](std::uint64_t at) { each(bytes_of(lease_at(at))); });
+    const std::uint64_t count = in_base();
+    if (order() != Order::fifo) {
+        muster::detail::Buffer item;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            item::read(segment_, tree_word(i), item);
+            each(item.bytes());
+        }
+        return;
+    }
+    Fifo::Position position = fifo().begin();
+    Fifo::Bound bound(segment_);
+    for (std::uint64_t left = count; left != 0; --left) {
+        const Fifo::Record record = fifo().next(position);
+        bound.add(record);
+        each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
+    }
 }
 
 std::uint64_t Queue::retry_dead() {

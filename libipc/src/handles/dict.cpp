@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "handles/object_state.hpp"
+#include "handles/nesting.hpp"
 
 namespace muster::detail {
 namespace {
@@ -37,7 +37,9 @@ void DictBase::clear() {
 }
 
 bool DictBase::get(const Key& key, Buffer& value) const {
-    return guarded(*state_, "get", [&] { return table_of(*state_).get(key.canonical, value); });
+    return guarded(*state_, "get", [&] {
+        return reading(*state_, value, [&] { return table_of(*state_).get(key.canonical, value); });
+    });
 }
 
 bool DictBase::contains(const Key& key) const {
@@ -51,6 +53,7 @@ bool DictBase::store(const Key& key, Bytes value, If condition, Bytes expected, 
     const Condition when = condition == If::always   ? Condition::always
                            : condition == If::absent ? Condition::absent
                                                      : Condition::equal;
+    const Entering entering(*state_, "set", value);
     return guarded(*state_, "set", [&] {
         if (condition == If::always) {
             table_of(*state_).set(key.canonical, key.original, value);
@@ -58,9 +61,11 @@ bool DictBase::store(const Key& key, Bytes value, If condition, Bytes expected, 
         }
         if (present == nullptr)
             return table_of(*state_).store(key.canonical, key.original, value, when, expected).done;
-        return table_of(*state_)
-            .store(key.canonical, key.original, value, when, expected, [&](Bytes there) { copy(there, *present); })
-            .done;
+        return reading(*state_, *present, [&] {
+            return table_of(*state_)
+                .store(key.canonical, key.original, value, when, expected, [&](Bytes there) { copy(there, *present); })
+                .done;
+        });
     });
 }
 
@@ -69,6 +74,7 @@ void DictBase::store_many(const Strings& canonical, const Strings& original, con
         check_size(*state_, "update", "a key", canonical[i].size(), max_key);
         check_size(*state_, "update", "a value", values[i].size(), max_value);
     }
+    const Entering entering(*state_, "update", values);
     guarded(*state_, "update", [&] {
         containers::Table table = table_of(*state_);
         for (std::size_t i = 0; i < canonical.size(); ++i) table.set(canonical[i], original[i], values[i]);
@@ -78,26 +84,32 @@ void DictBase::store_many(const Strings& canonical, const Strings& original, con
 bool DictBase::remove(const Key& key, Buffer* value, const char* operation) {
     return guarded(*state_, operation, [&] {
         if (value == nullptr) return table_of(*state_).remove(key.canonical);
-        return table_of(*state_).remove(key.canonical, [&](Bytes there) { copy(there, *value); });
+        return taking(*state_, *value, [&] {
+            return table_of(*state_).remove(key.canonical, [&](Bytes there) { copy(there, *value); });
+        });
     });
 }
 
 bool DictBase::remove_last(Strings& key_and_value) {
     return guarded(*state_, "popitem", [&] {
-        return table_of(*state_).remove_last([&](Bytes key, Bytes value) {
-            key_and_value.add(key);
-            key_and_value.add(value);
+        return taking(*state_, key_and_value, [&] {
+            return table_of(*state_).remove_last([&](Bytes key, Bytes value) {
+                key_and_value.add(key);
+                key_and_value.add(value);
+            });
         });
     });
 }
 
 void DictBase::read_all(What what, Strings& out) const {
     guarded(*state_, "read", [&] {
-        table_of(*state_).for_each([&](std::uint64_t) { out.clear(); },
-                                   [&](Bytes key, Bytes value) {
-                                       if (what != What::values) out.add(key);
-                                       if (what != What::keys) out.add(value);
-                                   });
+        reading(*state_, out, [&] {
+            table_of(*state_).for_each([&](std::uint64_t) { out.clear(); },
+                                       [&](Bytes key, Bytes value) {
+                                           if (what != What::values) out.add(key);
+                                           if (what != What::keys) out.add(value);
+                                       });
+        });
     });
 }
 

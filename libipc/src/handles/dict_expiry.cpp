@@ -1,7 +1,7 @@
 // The time to live of a dict's keys.
 #include <muster/dict.hpp>
 
-#include "handles/object_state.hpp"
+#include "handles/nesting.hpp"
 
 namespace muster::detail {
 namespace {
@@ -15,6 +15,7 @@ Table table_of(const ObjectState& state) { return {state.segment(), state.ref}; 
 bool DictBase::store_for(const Key& key, Bytes value, std::chrono::nanoseconds ttl, If condition) {
     check_size(*state_, "set", "a key", key.canonical.size(), max_key);
     check_size(*state_, "set", "a value", value.size(), max_value);
+    const Entering entering(*state_, "set", value);
     const Table::If when = condition == If::absent ? Table::If::absent : Table::If::always;
     return guarded(*state_, "set", [&] {
         return table_of(*state_)

@@ -6,7 +6,7 @@
 
 #include <muster/detail/order.hpp>
 
-#include "handles/object_state.hpp"
+#include "handles/nesting.hpp"
 
 namespace muster::detail {
 namespace {
@@ -75,8 +75,10 @@ void check_step(const ObjectState& state, const char* operation, Index step) {
     if (step == 0) throw Error(Errc::value_error, operation, state.subject(), "a slice's step cannot be 0");
 }
 
-void check_value(const ObjectState& state, const char* operation, Bytes value) {
+// Keep what it returns until the change is done.
+[[nodiscard]] Entering check_value(const ObjectState& state, const char* operation, Bytes value) {
     check_size(state, operation, "an element", value.size(), ListBase::max_value);
+    return {state, operation, value};
 }
 
 // `compute` reads the list and thinks, without its lock; `apply` runs under it, if the list is still the same. A list
@@ -173,19 +175,21 @@ void ListBase::erase_slice(std::optional<Index> start, std::optional<Index> stop
 void ListBase::get(Index index, Buffer& out) const {
     guarded(*state_, "get", [&] {
         const containers::Sequence sequence = sequence_of(*state_);
-        if (index >= 0) {  // the common case needs no size
-            if (sequence.get(static_cast<std::uint64_t>(index), out)) return;
-            throw_index(*state_, "get", index, sequence.size());
-        }
-        const heap::ObjectLock lock = sequence.lock();  // the size and the element of one moment
-        const std::uint64_t size = sequence.size();
-        const auto at = resolve(index, size);
-        if (!at || !sequence.get(*at, out)) throw_index(*state_, "get", index, size);
+        reading(*state_, out, [&] {
+            if (index >= 0) {  // the common case needs no size
+                if (sequence.get(static_cast<std::uint64_t>(index), out)) return;
+                throw_index(*state_, "get", index, sequence.size());
+            }
+            const heap::ObjectLock lock = sequence.lock();  // the size and the element of one moment
+            const std::uint64_t size = sequence.size();
+            const auto at = resolve(index, size);
+            if (!at || !sequence.get(*at, out)) throw_index(*state_, "get", index, size);
+        });
     });
 }
 
 void ListBase::set(Index index, Bytes value) {
-    check_value(*state_, "set", value);
+    const Entering entering = check_value(*state_, "set", value);
     guarded(*state_, "set", [&] {
         containers::Sequence sequence = sequence_of(*state_);
         heap::ObjectLock lock = sequence.lock();
@@ -196,20 +200,24 @@ void ListBase::set(Index index, Bytes value) {
 }
 
 bool ListBase::set_if_equal(Index index, Bytes value, Bytes expected, Buffer& present) {
-    check_value(*state_, "update", value);
+    const Entering entering = check_value(*state_, "update", value);
     return guarded(*state_, "update", [&] {
         containers::Sequence sequence = sequence_of(*state_);
-        heap::ObjectLock lock = sequence.lock();
-        const std::uint64_t size = sequence.size();
-        const auto at = resolve(index, size);
-        if (!at || !sequence.get(*at, present)) throw_index(*state_, "update", index, size);
-        if (!std::ranges::equal(present.bytes(), expected)) return false;
-        return sequence.set(lock, *at, value);
+        return reading(*state_, present, [&] {
+            heap::ObjectLock lock = sequence.lock();
+            const std::uint64_t size = sequence.size();
+            const auto at = resolve(index, size);
+            if (!at || !sequence.get(*at, present)) throw_index(*state_, "update", index, size);
+            if (!std::ranges::equal(present.bytes(), expected)) return false;
+            const bool done = sequence.set(lock, *at, value);
+            present.resize(0);  // it is there no longer
+            return done;
+        });
     });
 }
 
 void ListBase::append(Bytes value) {
-    check_value(*state_, "append", value);
+    const Entering entering = check_value(*state_, "append", value);
     guarded_list(*state_, "append", [&] {
         containers::Sequence sequence = sequence_of(*state_);
         heap::ObjectLock lock = sequence.lock();
@@ -218,7 +226,7 @@ void ListBase::append(Bytes value) {
 }
 
 void ListBase::insert_before(Index index, Bytes value) {
-    check_value(*state_, "insert", value);
+    const Entering entering = check_value(*state_, "insert", value);
     guarded_list(*state_, "insert", [&] {
         containers::Sequence sequence = sequence_of(*state_);
         heap::ObjectLock lock = sequence.lock();
@@ -227,7 +235,8 @@ void ListBase::insert_before(Index index, Bytes value) {
 }
 
 void ListBase::append_all(const Strings& values) {
-    for (std::size_t i = 0; i < values.size(); ++i) check_value(*state_, "extend", values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i) check_size(*state_, "extend", "an element", values[i].size(), max_value);
+    const Entering entering(*state_, "extend", values);
     guarded_list(*state_, "extend", [&] {
         containers::Sequence sequence = sequence_of(*state_);
         heap::ObjectLock lock = sequence.lock();
@@ -238,10 +247,13 @@ void ListBase::append_all(const Strings& values) {
 void ListBase::take(Index index, Buffer& out) {
     guarded(*state_, "pop", [&] {
         containers::Sequence sequence = sequence_of(*state_);
-        heap::ObjectLock lock = sequence.lock();
-        const std::uint64_t size = sequence.size();
-        const auto at = resolve(index, size);
-        if (!at || !sequence.pop(lock, *at, out)) throw_index(*state_, "pop", index, size);
+        (void)taking(*state_, out, [&] {
+            heap::ObjectLock lock = sequence.lock();
+            const std::uint64_t size = sequence.size();
+            const auto at = resolve(index, size);
+            if (!at || !sequence.pop(lock, *at, out)) throw_index(*state_, "pop", index, size);
+            return true;
+        });
     });
 }
 
@@ -288,19 +300,21 @@ void ListBase::read(std::optional<Index> start, std::optional<Index> stop, Index
     check_step(*state_, "slice", step);
     guarded(*state_, "slice", [&] {
         const containers::Sequence sequence = sequence_of(*state_);
-        const bool from_front = step == 1 && start.value_or(0) >= 0 && stop.value_or(0) >= 0;
-        if (from_front) {  // cut to what there is, of one moment, without knowing the size
-            const auto from = static_cast<std::uint64_t>(start.value_or(0));
-            const std::uint64_t to = stop ? static_cast<std::uint64_t>(*stop) : containers::max_items;
+        reading(*state_, out, [&] {
+            const bool from_front = step == 1 && start.value_or(0) >= 0 && stop.value_or(0) >= 0;
+            if (from_front) {  // cut to what there is, of one moment, without knowing the size
+                const auto from = static_cast<std::uint64_t>(start.value_or(0));
+                const std::uint64_t to = stop ? static_cast<std::uint64_t>(*stop) : containers::max_items;
+                out.clear();
+                if (from < to) sequence.read(from, to, out);
+                return;
+            }
+            Strings all;
+            sequence.read(0, containers::max_items, all);
+            const Slice slice = slice_of(start, stop, step, all.size());
             out.clear();
-            if (from < to) sequence.read(from, to, out);
-            return;
-        }
-        Strings all;
-        sequence.read(0, containers::max_items, all);
-        const Slice slice = slice_of(start, stop, step, all.size());
-        out.clear();
-        for (std::uint64_t i = 0; i < slice.count; ++i) out.add(all[static_cast<std::size_t>(slice.at(i))]);
+            for (std::uint64_t i = 0; i < slice.count; ++i) out.add(all[static_cast<std::size_t>(slice.at(i))]);
+        });
     });
 }
 

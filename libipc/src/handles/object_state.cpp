@@ -98,6 +98,9 @@ bool Handle::same(const Handle& other) const noexcept {
     return state_->ref == other.state_->ref &&
            state_->session->segment().header().instance == other.state_->session->segment().header().instance;
 }
+muster::ObjectRef Handle::ref() const noexcept {
+    return {state_->ref.id, state_->ref.generation, static_cast<std::uint8_t>(state_->kind), state_->session->realm()};
+}
 std::string Handle::subject() const { return state_->subject(); }
 
 }  // namespace muster::detail

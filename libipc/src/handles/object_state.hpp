@@ -16,14 +16,17 @@ struct ObjectState {
     std::shared_ptr<session::Session> session;
     heap::ObjectRef ref;
     heap::Kind kind;
-    std::string name;  // empty: anonymous, and held in the session
+    std::string name;  // empty: anonymous
+    bool held;         // in the session, by this
 
     ObjectState(std::shared_ptr<session::Session> in, heap::ObjectRef object, heap::Kind of, std::string called)
-        : session(std::move(in)), ref(object), kind(of), name(std::move(called)) {}
+        : session(std::move(in)), ref(object), kind(of), name(std::move(called)), held(name.empty()) {}
+    ObjectState(std::shared_ptr<session::Session> in, heap::ObjectRef object, heap::Kind of, std::string called, bool holds)
+        : session(std::move(in)), ref(object), kind(of), name(std::move(called)), held(holds) {}
     ObjectState(const ObjectState&) = delete;
     ObjectState& operator=(const ObjectState&) = delete;
     ~ObjectState() {
-        if (name.empty()) session->release(ref);
+        if (held) session->release(ref);
     }
 
     const segment::Segment& segment() const noexcept { return session->segment(); }

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "handles/wait_source.hpp"
+#include "handles/nesting.hpp"
 #include "handles/waiting.hpp"
 
 namespace muster::detail {
@@ -98,6 +99,7 @@ bool ConnectionBase::send(Bytes message, Timeout timeout) const {
     const ObjectState& state = *end_->state;
     check_size(state, "send", "a message", message.size(), max_message);
     check_timeout(state, "send", timeout);
+    const Entering entering(state, "send", message);
     return guarded(state, "send", [&] {
         const std::uint32_t self = end_->enter("send", writable());
         end_->look_around_sometimes();
@@ -124,7 +126,7 @@ bool ConnectionBase::recv(Buffer& out, std::size_t most, Timeout timeout) const 
         const std::uint32_t self = end_->enter("recv", readable());
         Pipe pipe = end_->pipe();
         const auto attempt = [&] {
-            switch (pipe.receive(end_->end, out, most, self)) {
+            switch (taking(state, out, [&] { return pipe.receive(end_->end, out, most, self); })) {
                 case Result::ok: return true;
                 case Result::gone:
                     throw Error(Errc::end_of_file, "recv", end_->subject(), "nobody has the other end any more");

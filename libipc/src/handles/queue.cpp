@@ -1,5 +1,6 @@
 #include <muster/queue.hpp>
 
+#include "handles/nesting.hpp"
 #include "handles/queue.hpp"
 #include "handles/waiting.hpp"
 
@@ -98,6 +99,7 @@ std::size_t QueueBase::drop_dead_letters() {
 bool QueueBase::put(Bytes value, Timeout timeout) {
     check_size(*state_, "put", "an item", value.size(), max_value);
     check_timeout(*state_, "put", timeout);
+    const Entering entering(*state_, "put", value);
     return guarded(*state_, "put", [&] {
         containers::Queue queue = queue_of(*state_);
         const auto attempt = [&] {
@@ -121,6 +123,7 @@ bool QueueBase::put(Bytes value, Timeout timeout) {
 std::size_t QueueBase::put_many(const Strings& values, Timeout timeout) {
     for (std::size_t i = 0; i < values.size(); ++i) check_size(*state_, "put_many", "an item", values[i].size(), max_value);
     check_timeout(*state_, "put_many", timeout);
+    const Entering entering(*state_, "put_many", values);
     std::size_t done = 0;
     guarded(*state_, "put_many", [&] {
         containers::Queue queue = queue_of(*state_);
@@ -168,34 +171,43 @@ bool QueueBase::take(const char* operation, Timeout timeout, bool* closed, Take&
 }
 
 bool QueueBase::get(Buffer& out, Timeout timeout) {
-    return take("get", timeout, nullptr, [&](containers::Queue& queue) { return queue.try_get(out); });
+    return take("get", timeout, nullptr, [&](containers::Queue& queue) {
+        return taking(*state_, out, [&] { return queue.try_get(out); });
+    });
 }
 
 bool QueueBase::get_unless_closed(Buffer& out) {
     bool closed = false;
-    (void)take("consume", {}, &closed, [&](containers::Queue& queue) { return queue.try_get(out); });
+    (void)take("consume", {}, &closed, [&](containers::Queue& queue) {
+        return taking(*state_, out, [&] { return queue.try_get(out); });
+    });
     return !closed;
 }
 
 void QueueBase::get_many(std::size_t most, Strings& out, Timeout timeout) {
     if (most == 0) return;
     (void)take("get_many", timeout, nullptr, [&](containers::Queue& queue) {
-        containers::Queue::Many many = queue.get_many(most, out);
-        try {
-            while (many.count != 0 && many.result == Result::ok && out.size() < most)  // it may stop short of what there is
-                many = queue.get_many(most - out.size(), out);
-        } catch (const tx::Busy&) {  // what we have we give
-        }
-        if (out.size() > 1) point_of(*state_, room_point).notify_all();
-        return out.size() != 0 ? Result::ok : many.result;
+        return taking(*state_, out, [&] {
+            containers::Queue::Many many = queue.get_many(most, out);
+            try {
+                while (many.count != 0 && many.result == Result::ok && out.size() < most)  // it may stop short of what there is
+                    many = queue.get_many(most - out.size(), out);
+            } catch (const tx::Busy&) {  // what we have we give
+            }
+            if (out.size() > 1) point_of(*state_, room_point).notify_all();
+            return out.size() != 0 ? Result::ok : many.result;
+        });
     });
 }
 
 void QueueBase::drain(Strings& out) {
     guarded(*state_, "drain", [&] {
         containers::Queue queue = queue_of(*state_);
-        while (queue.get_many(~std::size_t{0}, out).result == Result::ok) {
-        }
+        (void)taking(*state_, out, [&] {
+            while (queue.get_many(~std::size_t{0}, out).result == Result::ok) {
+            }
+            return true;
+        });
     });
     point_of(*state_, room_point).notify_all();
 }
@@ -204,32 +216,40 @@ std::optional<LeaseToken> QueueBase::lease(Buffer& out, Timeout timeout) {
     containers::Queue::Lease lease;
     const std::uint64_t owner = guarded(*state_, "get_leased", [&] { return lease_owner(*state_->session); });
     const bool got = take("get_leased", timeout, nullptr,
-                          [&](containers::Queue& queue) { return queue.try_lease(owner, out, lease); });
+                          [&](containers::Queue& queue) {
+                              return taking(*state_, out, [&] { return queue.try_lease(owner, out, lease); });
+                          });
     if (!got) return {};
     return LeaseToken(state_, owner, lease.at, lease.id, lease.deliveries);
 }
 
 bool QueueBase::peek(Buffer& out) const {
-    return guarded(*state_, "peek", [&] { return queue_of(*state_).peek(out) == Result::ok; });
+    return guarded(*state_, "peek", [&] {
+        return reading(*state_, out, [&] { return queue_of(*state_).peek(out) == Result::ok; });
+    });
 }
 
 void QueueBase::read(Strings& out) const {
     guarded(*state_, "read", [&] {
-        queue_of(*state_).for_each([&](std::uint64_t) { out.clear(); }, [&](Bytes item) { out.add(item); });
+        reading(*state_, out, [&] {
+            queue_of(*state_).for_each([&](std::uint64_t) { out.clear(); }, [&](Bytes item) { out.add(item); });
+        });
     });
 }
 
 void QueueBase::read_dead(Strings& out, std::vector<std::uint64_t>& deliveries) const {
     guarded(*state_, "dead_letters", [&] {
-        queue_of(*state_).for_each_dead(
-            [&](std::uint64_t) {
-                out.clear();
-                deliveries.clear();
-            },
-            [&](Bytes item, std::uint64_t times) {
-                out.add(item);
-                deliveries.push_back(times);
-            });
+        reading(*state_, out, [&] {
+            queue_of(*state_).for_each_dead(
+                [&](std::uint64_t) {
+                    out.clear();
+                    deliveries.clear();
+                },
+                [&](Bytes item, std::uint64_t times) {
+                    out.add(item);
+                    deliveries.push_back(times);
+                });
+        });
     });
 }
 

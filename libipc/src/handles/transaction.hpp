@@ -8,11 +8,13 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <list>
 #include <map>
 #include <vector>
 
 #include <muster/detail/transaction.hpp>
 
+#include "handles/nesting.hpp"
 #include "handles/object_state.hpp"
 #include "handles/queue.hpp"
 
@@ -53,8 +55,15 @@ class Work {
     // Runs `look`, which reads the object, until nobody got in between; then keep(), so that still_so() knows of it.
     template <typename Look, typename Keep>
     void read_object(Look&& look, Keep&& keep);
+    // What is going to be written: the objects that it names are held until the transaction has ended.
+    void enter(const char* operation, Bytes value) {
+        if (may_hold_handles(value)) entering_.emplace_back(*state_, operation, value);
+    }
     TransactionCore& core_;
     std::shared_ptr<ObjectState> state_;
+
+  private:
+    std::list<Entering> entering_;
 };
 
 class TransactionCore {

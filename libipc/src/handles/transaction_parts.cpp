@@ -60,6 +60,7 @@ bool TableWork::has(Bytes key) {
 void TableWork::write(Bytes key, Bytes original, Bytes value) {
     check_size(state(), operation, "a key", key.size(), DictBase::max_key);
     check_size(state(), operation, "a value", value.size(), DictBase::max_value);
+    enter(operation, value);
     const auto found = latest_.find(text(key));
     if (found != latest_.end() && writes_[found->second].value) {
         writes_[found->second].value = text(value);
@@ -160,6 +161,7 @@ void ListWork::read(std::ptrdiff_t index, Buffer& value) { copy(item(resolve("ge
 
 void ListWork::write(std::ptrdiff_t index, Bytes value) {
     check_size(state(), operation, "an element", value.size(), ListBase::max_value);
+    enter(operation, value);
     const std::uint64_t at = resolve("set", index);
     if (at >= kept_)
         appended_[at - kept_] = text(value);
@@ -169,6 +171,7 @@ void ListWork::write(std::ptrdiff_t index, Bytes value) {
 
 void ListWork::append(Bytes value) {
     check_size(state(), operation, "an element", value.size(), ListBase::max_value);
+    enter(operation, value);
     appended_.emplace_back(text(value));
 }
 
@@ -237,6 +240,7 @@ std::uint64_t QueueWork::size() {
 
 void QueueWork::put(Bytes item) {
     check_size(state(), operation, "an item", item.size(), QueueBase::max_value);
+    enter(operation, item);
     puts_.emplace_back(text(item));
 }
 

@@ -67,13 +67,15 @@ static_assert(sizeof(HeapRep) == 72);
 inline constexpr std::size_t max_name = 255;
 inline constexpr std::uint32_t holder_words = segment::max_sessions / 64;
 
-enum ObjectFlags : std::uint32_t { flag_named = 1, flag_doomed = 2 };
+// stored: a handle to it has been stored as a value, so that it may be alive although nobody holds it. with_handles: a
+// handle has been stored in it. Both are set before that store, and never cleared while the object lives.
+enum ObjectFlags : std::uint32_t { flag_named = 1, flag_doomed = 2, flag_stored = 4, flag_with_handles = 8 };
 
 struct ObjectRep {
     tx::DomainRep domain;
     Cell<std::uint64_t> ident;    // the object's domain
-    std::uint64_t reserved;
-    Cell<std::uint32_t> next;     // the directory's domain, as all up to `holders`: bucket, free or doomed list
+    Cell<std::uint64_t> let_go;   // the directory's domain, as all up to `holders`: in which collection it was last let go
+    Cell<std::uint32_t> next;     // bucket, free or doomed list
     Cell<std::uint32_t> flags;
     Cell<std::uint64_t> name_length;
     std::array<char, 256> name;

@@ -8,6 +8,7 @@
 #include "containers/containers.hpp"
 #include "session/blocked.hpp"
 #include "session/check.hpp"
+#include "session/collector.hpp"
 #include "session/format.hpp"
 #include "session/holding.hpp"
 #include "session/locks.hpp"
@@ -35,6 +36,7 @@ struct Realm::Impl {
     containers::Directory directory;
     BlockedWatch watch;
     HoldWatch holds;
+    Collector collector{segment, sessions, directory};
 
     Impl(std::string realm, segment::Segment mapped)
         : name(std::move(realm)), segment(std::move(mapped)), sessions(segment), directory(segment, lock_patience) {
@@ -303,7 +305,7 @@ std::vector<ObjectInfo> Realm::objects() const {
         std::vector<ObjectInfo> all;
         for (ObjectEntry& entry : impl_->directory.list()) {
             ObjectInfo info{entry.ref.id, entry.ref.generation, std::move(entry.name),
-                            std::string(kind_name(entry.kind)), 0, segment::object_size, entry.holders};
+                            std::string(kind_name(entry.kind)), 0, segment::object_size, entry.holders, entry.stored};
             const ObjectRep& object = heap::object_at(impl_->segment, entry.ref.id);
             info.size = size_of(impl_->segment, entry.ref, entry.kind);
             const std::uint64_t capacity = impl_->segment.capacity(), bytes = object.heap.bytes;
@@ -350,6 +352,24 @@ void Realm::watch_locks() {
 }
 
 void Realm::set_deadlock_is_error(bool error) { sync::set_deadlock_is_error(impl_->segment, error); }
+
+CollectReport Realm::collect(bool begin, std::uint64_t work) {
+    return impl_->guarded("collect", [&] {
+        Collector& collector = impl_->collector;
+        if (collector.idle()) {
+            if (!begin) return CollectReport{};
+            collector.begin();
+        }
+        const bool done = collector.step(work);
+        return CollectReport{done, collector.held_up(), collector.freed()};
+    });
+}
+
+bool Realm::collecting() const noexcept { return !impl_->collector.idle(); }
+
+bool Realm::has_candidates() const {
+    return impl_->guarded("collect", [&] { return impl_->directory.has_candidates(); });
+}
 
 CheckReport Realm::check() const {
     return impl_->guarded("check", [&] { return session::check(impl_->segment, impl_->directory); });

@@ -42,6 +42,7 @@ struct ObjectInfo {
     std::uint64_t size = 0;      // elements; for a lock 1 when held
     std::uint64_t bytes = 0;     // memory owned
     std::uint32_t holders = 0;   // sessions that hold a handle (counted for anonymous objects only)
+    bool stored = false;         // a handle to it was stored as a value: it may live without holders
 };
 
 // The invariant of a structure that could not be looked at, because somebody was inside for too long.
@@ -111,6 +112,12 @@ struct ReclaimReport {
     bool deferred = false;       // something was busy: call again
 };
 
+struct CollectReport {
+    bool done = true;      // no search is going on
+    bool held_up = false;  // somebody was in the way: nothing was freed
+    std::uint32_t freed = 0;
+};
+
 class Realm {
   public:
     // Makes, sizes, seals and formats a memfd. Throws out_of_memory, invalid_argument (capacity below 4 MiB).
@@ -150,6 +157,12 @@ class Realm {
     void erase(std::string_view object_name);  // throws no_such_object
     // Looks at everything while others work on: no lock is held for longer than an ordinary change takes (check.hpp).
     CheckReport check() const;
+    // Frees objects that nobody reaches any more (DESIGN.md, "Nesting"), in steps: about `work` handles and objects more.
+    // `begin`: a new search if none is going on. Waits for nobody.
+    CollectReport collect(bool begin, std::uint64_t work);
+    bool collecting() const noexcept;
+    // Is there anything that it could free?
+    bool has_candidates() const;
     // Looks who is inside what, and tells of those whom an earlier look, a second ago or more, found in the same place.
     // Waits for nobody.
     std::vector<Blocked> blocked() const;

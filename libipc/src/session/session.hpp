@@ -50,6 +50,11 @@ class Session : public std::enable_shared_from_this<Session> {
         return recall_slot();
     }
     sync::SessionId id();
+    // The calling thread's mark that values are between two places (sync/sessions.hpp).
+    std::uint64_t& moving() { return sessions_.moving(slot()); }
+
+    // Which realm it is, as handles that are values tell: the first 56 bits of its instance.
+    std::uint64_t realm() const noexcept { return containers::realm_of(segment_); }
 
     // The daemon, from this process. Throws invalid_argument on a local session.
     Control& control();

@@ -159,6 +159,7 @@ SlotId Sessions::claim_slot(SessionId id, pid_t tid) {
         std::uint32_t generation = high(slot.ident) + 1;
         if ((generation & ((1u << (SlotId::bits - SlotId::index_bits)) - 1)) == 0) ++generation;
         __atomic_store_n(&slot.wait[0], 0, __ATOMIC_RELAXED);  // of one who died waiting
+        __atomic_store_n(&slot.moving, 0, __ATOMIC_RELAXED);  // nobody's yet
         Tx tx(segment_, domain_);
         tx.set(slot.tid, static_cast<std::uint64_t>(tid));
         tx.set(slot.session_generation, id.generation);
@@ -209,6 +210,13 @@ std::vector<SlotId> Sessions::slots() const {
     for (std::uint32_t index = 0; index < segment::max_slots; ++index)
         if (const std::uint64_t ident = slots_[index].ident; low(ident) != 0) all.push_back(SlotId::make(index, high(ident)));
     return all;
+}
+
+bool Sessions::any_moving() const noexcept {
+    for (std::uint32_t index = 0; index < segment::max_slots; ++index)
+        if (__atomic_load_n(&slots_[index].moving, __ATOMIC_ACQUIRE) != 0 && low(slots_[index].ident) != 0)
+            return true;
+    return false;
 }
 
 bool Sessions::belongs_to(SlotId slot, SessionId id) const {

@@ -39,7 +39,7 @@ struct SlotRep {
     std::uint64_t wait[3];  // what the thread waits for, the thread's own to write (wait_graph.hpp); no domain
     std::uint64_t joint_decided;  // tx/joint.hpp; goes on where the slot's last thread ended
     std::uint64_t reserved3[2];
-    std::uint64_t reserved6;
+    std::uint64_t moving;         // not 0 while the thread has values in its hands that no object has (handles/nesting.hpp)
     std::uint64_t reserved[6];
 };
 static_assert(sizeof(SlotRep) == segment::slot_size && offsetof(SlotRep, joint_decided) == segment::slot_joint_decided);
@@ -117,6 +117,11 @@ class Sessions {
     bool has_slot(SessionId session, std::uint64_t index) const noexcept {
         return index < segment::max_slots && static_cast<std::uint32_t>(slots_[index].ident.get()) == session.index + 1;
     }
+
+    // Not 0 while the thread takes values out of an object and does not hold yet what the handles in them name. The
+    // thread's own to write; 0 in a new slot.
+    std::uint64_t& moving(SlotId slot) const noexcept { return slots_[slot.index()].moving; }
+    bool any_moving() const noexcept;  // of all attached threads
 
     // Is the thread's process still there? Where this cannot be known (across PID namespaces, behind a strange /proc,
     // without a free descriptor) the answer is yes: then only the service's pidfd tells.

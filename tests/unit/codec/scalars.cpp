@@ -89,7 +89,7 @@ TEST_CASE("a mismatch names what was expected and what was found") {
     CHECK(detail_of([] { decode<std::monostate>(to_bytes(0.5)); }) ==
           "expected nil, found floating-point number");
     CHECK(detail_of([] { decode<muster::ObjectRef>(to_bytes(true)); }) ==
-          "expected object reference, found boolean");
+          "expected handle, found boolean");
 }
 
 TEST_CASE("strings of every length class read back") {
@@ -135,9 +135,9 @@ TEST_CASE("nil, enums and durations keep their meaning") {
     CHECK(decode<std::chrono::system_clock::time_point>(to_bytes(now)) == now);
 }
 
-TEST_CASE("an object reference is extension 1 with both numbers") {
-    const muster::ObjectRef ref{0x01020304, 0xa0b0c0d0};
-    CHECK(hex_of(ref) == "d7 01 01 02 03 04 a0 b0 c0 d0");
+TEST_CASE("a handle is extension 1 with realm, kind, id and generation") {
+    const muster::ObjectRef ref{0x01020304, 0xa0b0c0d0, 2, 0x11121314151617};
+    CHECK(hex_of(ref) == "d8 01 11 12 13 14 15 16 17 02 01 02 03 04 a0 b0 c0 d0");
     CHECK(decode<muster::ObjectRef>(to_bytes(ref)) == ref);
     CHECK(code_of([] { decode<muster::ObjectRef>(bytes_of({0xd4, 1, 9})); }) == Errc::damaged);
     CHECK(code_of([] { decode<muster::ObjectRef>(bytes_of({0xd4, 2, 9})); }) == Errc::type_mismatch);

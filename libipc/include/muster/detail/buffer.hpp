@@ -7,6 +7,12 @@
 
 namespace muster::detail {
 
+// What opens the handles in bytes that came out of a shared object: <muster/detail/origin.hpp>.
+class Origin;
+struct Encoded : std::span<const std::byte> {
+    const Origin* origin = nullptr;
+};
+
 class Buffer {
   public:
     Buffer() noexcept = default;
@@ -25,13 +31,16 @@ class Buffer {
     }
     const std::byte* data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
-    std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    Encoded bytes() const noexcept { return {std::span<const std::byte>(data_, size_), origin_.get()}; }
+    // Where they came from; kept as long as they are. None: there are no handles in them.
+    void set_origin(std::shared_ptr<const Origin> origin) noexcept { origin_ = std::move(origin); }
 
   private:
     std::byte inline_[512];
     std::byte* data_ = inline_;
     std::size_t size_ = 0, capacity_ = sizeof inline_;
     std::unique_ptr<std::byte[]> heap_;
+    std::shared_ptr<const Origin> origin_;
 };
 
 }  // namespace muster::detail

@@ -30,11 +30,13 @@ enum class Kind : std::uint8_t {
 // "string", "integer"…; for messages.
 const char* to_string(Kind kind) noexcept;
 
-// A reference to a shared object, stored inside another one: MessagePack extension type 1, eight bytes, both
-// numbers big-endian. What it refers to and whether it still exists is the business of the realm, not of the
-// codec.
+// A handle to a shared object, stored inside another one: MessagePack extension type 1 in its 16-byte form
+// (fixext 16): the realm, seven bytes; the object's kind, one; its id and its generation, four each; all
+// big-endian. What it refers to and whether that still exists is the business of the realm, not of the codec.
 struct ObjectRef {
     std::uint32_t id = 0, generation = 0;
+    std::uint8_t kind = 0;    // as heap::Kind, whose numbers are stored
+    std::uint64_t realm = 0;  // the first 56 bits of its instance
     friend bool operator==(const ObjectRef&, const ObjectRef&) = default;
 };
 
@@ -45,7 +47,7 @@ inline constexpr unsigned max_depth = 128;
 namespace detail {
 
 inline constexpr std::int8_t object_ref_type = 1;
-inline constexpr std::size_t object_ref_size = 8;
+inline constexpr std::size_t object_ref_size = 16;
 
 namespace lead {
 inline constexpr unsigned fixmap = 0x80, fixarray = 0x90, fixstr = 0xa0, nil = 0xc0, no = 0xc2, yes = 0xc3;
@@ -92,6 +94,12 @@ template <typename Unsigned>
 void store(std::byte* at, Unsigned value) noexcept {
     value = big_endian(value);
     std::memcpy(at, &value, sizeof value);
+}
+
+// The sixteen bytes of a handle.
+inline ObjectRef load_ref(const std::byte* at) noexcept {
+    const auto first = load<std::uint64_t>(at);
+    return {load<std::uint32_t>(at + 8), load<std::uint32_t>(at + 12), static_cast<std::uint8_t>(first & 0xff), first >> 8};
 }
 
 // Error(type_mismatch): "expected integer, found string".

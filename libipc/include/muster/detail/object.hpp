@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <muster/detail/buffer.hpp>
+#include <muster/detail/msgpack.hpp>
 #include <muster/detail/timeout.hpp>
 
 namespace muster {
@@ -47,12 +48,17 @@ class Strings {
         ends_.clear();
     }
     std::size_t size() const noexcept { return ends_.size(); }
-    Bytes operator[](std::size_t i) const noexcept {
+    Encoded operator[](std::size_t i) const noexcept {
         const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
-        return {bytes_.data() + begin, ends_[i] - begin};
+        return {Bytes(bytes_.data() + begin, ends_[i] - begin), origin_.get()};
     }
+    // All of them, one behind the other.
+    Bytes bytes() const noexcept { return bytes_; }
+    // As Buffer's.
+    void set_origin(std::shared_ptr<const Origin> origin) noexcept { origin_ = std::move(origin); }
 
   private:
+    std::shared_ptr<const Origin> origin_;
     std::vector<std::byte> bytes_;
     std::vector<std::size_t> ends_;
 };
@@ -65,12 +71,16 @@ struct SeenValue {
 };
 
 // A handle: cheap to copy; copies name the same object. Anonymous objects live while a handle to them exists in any
-// process. Thread safety: distinct handles of one object may be used at once, and so may one by several threads.
+// process, or is stored as a value where somebody can reach it. Thread safety: distinct handles of one object may be used
+// at once, and so may one by several threads.
 class Handle {
   public:
     // "totals", or empty for an anonymous object.
     const std::string& name() const noexcept;
     friend bool operator==(const Handle& a, const Handle& b) noexcept { return a.same(b); }
+
+    // As it is stored when it becomes a value: the object itself, not a copy of what is in it.
+    ObjectRef ref() const noexcept;
 
     explicit Handle(std::shared_ptr<ObjectState> state) noexcept : state_(std::move(state)) {}
 
