@@ -142,6 +142,8 @@ std::string whats_left_when_erased(const Segment& segment, bool strays) {
             for (std::uint64_t left = object.holders[word]; left != 0; left &= left - 1)
                 directory.release(entry.ref, word * 64 + static_cast<std::uint32_t>(__builtin_ctzll(left)));
     }
+    const std::uint64_t collection = directory.begin_collection();  // what was stored is freed when nobody reaches it
+    directory.free_unreached(collection, directory.unreached(collection, {}, [] { return true; }).garbage);
     if (!directory.finish_erased()) return "an erased object cannot be taken apart";
     heap::Extents extents(segment);
     if (strays) {

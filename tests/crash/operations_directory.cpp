@@ -21,6 +21,14 @@ std::string objects(const Segment& segment) {
     return std::to_string(entries.size()) + ":" + text;
 }
 
+std::string objects_and_marks(const Segment& segment) {
+    std::string text = objects(segment);
+    for (const containers::ObjectEntry& entry : Directory(segment).list())
+        text += (entry.stored ? " stored" : " -") + std::string(entry.with_handles ? " with handles" : "");
+    const auto& root = *segment.at<containers::DirectoryRep>(segment.regions().directory_root);
+    return text + ", " + std::to_string(root.collections) + " collections";
+}
+
 void make(const Segment& segment, const char* name, Kind kind = Kind::dict) {
     Directory(segment).open_or_create(name, kind, {});
 }
@@ -72,6 +80,29 @@ std::vector<Operation> directory_operations() {
                    },
                    [](const Segment& s) { Directory(s).release({3, 1}, 900u); }, objects});
     all.push_back({"directory: release, the last", fill, [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects});
+    const auto stored = [](const Segment& s) {
+        fill(s);
+        Directory(s).note_stored({1, 1}, {3, 1});
+    };
+    const auto unreached = [stored](const Segment& s) {
+        stored(s);
+        Directory(s).release({3, 1}, 3u);
+        Directory(s).begin_collection();
+    };
+    all.push_back({"directory: note_stored", fill, [](const Segment& s) { Directory(s).note_stored({1, 1}, {3, 1}); },
+                   objects_and_marks});
+    all.push_back({"directory: note_stored, in itself", fill, [](const Segment& s) { Directory(s).note_stored({3, 1}, {3, 1}); },
+                   objects_and_marks});
+    all.push_back({"directory: release, the last of what was stored", stored,
+                   [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects_and_marks});
+    all.push_back({"directory: begin_collection", stored, [](const Segment& s) { Directory(s).begin_collection(); },
+                   objects_and_marks});
+    all.push_back({"directory: free_unreached", unreached,
+                   [](const Segment& s) {
+                       const heap::ObjectRef garbage[]{{3, 1}};
+                       Directory(s).free_unreached(1, garbage);
+                   },
+                   objects_and_marks});
     all.push_back({"directory: release_all",
                    [](const Segment& s) {
                        fill(s);

@@ -141,6 +141,22 @@ std::vector<Operation> realm_operations() {
             change_and_die(segment, domain, session.pid);
         }),
         reclaim);
+    const auto without_the_dead = [](const Segment& segment) {  // the session that died is sometimes reclaimed, too
+        std::string text = all(segment);
+        if (const std::size_t at = text.find(" session 1"); at != std::string::npos) text.erase(at, 10);
+        return text;
+    };
+    add("realm: collect, two that name each other",
+        [](const Segment& segment) {
+            world(segment);
+            Directory directory(segment);
+            const ObjectRef a = directory.create(Kind::list, 900u), b = directory.create(Kind::list, 900u);
+            directory.note_stored(a, b);
+            directory.note_stored(b, a);
+            directory.release(a, 900u);
+            directory.release(b, 900u);
+        },
+        [](const Segment& segment) { service_of(segment).collect(true, 1'000'000); }).contents = without_the_dead;
     add("realm: reclaim_dead, two of three",
         [=](const Segment& segment) {
             with_lock(0)(segment);
@@ -159,11 +175,7 @@ std::vector<Operation> realm_operations() {
             if (Directory(segment).find_any("dict")) service_of(segment).erase("dict");
         });
     erased.sleeps_on = wait_word;
-    erased.contents = [](const Segment& segment) {  // the session that died is sometimes reclaimed, too
-        std::string text = all(segment);
-        if (const std::size_t at = text.find(" session 1"); at != std::string::npos) text.erase(at, 10);
-        return text;
-    };
+    erased.contents = without_the_dead;
     return rows;
 }
 

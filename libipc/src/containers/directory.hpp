@@ -103,7 +103,7 @@ class Directory {
         std::vector<ObjectRef> garbage;  // if there were none: what nobody can reach, now and ever after
     };
     // One look at all objects under the lock. `quiet` is asked first: is no value between two places? If not: nothing.
-    Unreached unreached(std::uint64_t collection, const Reached& reached, const std::function<bool()>& quiet);
+    Unreached unreached(std::uint64_t collection, const Reached& reached, const std::function<bool()>& quiet) const;
     // Frees those of them that still nobody holds. Returns how many.
     std::uint32_t free_unreached(std::uint64_t collection, std::span<const ObjectRef> garbage);
     // As glance(), without the name: for those who follow values.

@@ -51,9 +51,9 @@ std::uint64_t Directory::begin_collection() {
 }
 
 Directory::Unreached Directory::unreached(std::uint64_t collection, const Reached& reached,
-                                          const std::function<bool()>& quiet) {
+                                          const std::function<bool()>& quiet) const {
     Unreached result;
-    Guard guard(*this);
+    Guard guard(const_cast<Directory&>(*this));
     if (!quiet()) return result;
     const std::uint64_t count = rep_.high_water;
     if (count > capacity_) throw segment::Damage{"more objects than fit"};
