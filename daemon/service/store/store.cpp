@@ -156,11 +156,11 @@ void Store::reclaim(const Deferred& what) {
 // A step of a search, a millisecond or two; retry() goes on with it.
 void Store::collect(Holding& holding, bool begin) {
     constexpr std::uint64_t work = 10'000;
-    constexpr unsigned longest = 64;
+    constexpr unsigned longest = 64, in_a_second = 8;  // a hundredth of the time, where nothing was found
+    holding.collect_steps = begin ? 1 : holding.collect_steps + 1;
     const auto report = guarded(holding, [&](session::Realm& realm) { return realm.collect(begin, work); });
     if (!report.done || report.held_up) return;  // held up: again at the next sweep
-    holding.collect_every = report.freed != 0 ? 1 : std::min(holding.collect_every * 2, longest);
-    holding.collect_in = holding.collect_every;
+    holding.collect_in = report.freed != 0 ? 1 : std::min(1 + holding.collect_steps / in_a_second, longest);
     if (report.freed != 0) spdlog::info("realm {}: {} objects that nobody reached were freed", holding.name, report.freed);
 }
 

@@ -102,8 +102,9 @@ class Store {
         std::optional<session::Realm> realm;  // absent when it could not even be adopted
         std::optional<std::string> damaged;
         std::set<std::string> deadlocks;  // those that were told
-        // Sweeps until objects that nobody reaches are looked for again; more each time when there were none.
-        unsigned collect_in = 0, collect_every = 1;
+        // Sweeps until objects that nobody reaches are looked for again, and the steps of the search: what takes long
+        // is done less often.
+        unsigned collect_in = 0, collect_steps = 0;
     };
     struct Bound {
         uid_t realm;
