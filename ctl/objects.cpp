@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "ctl/exit_code.hpp"
 #include "ctl/text.hpp"
@@ -15,19 +16,42 @@ void throw_no_such_object(const std::string& kind, const std::string& name) {
 
 void print_value(Context& context, const Value& value) {
     if (context.json)
-        context.out.json(value);
+        context.out.json(readable(context, value));
     else
-        context.out.line(value_text(value));
+        context.out.line(value_text(readable(context, value)));
 }
 
 void print_values(Context& context, const std::vector<Value>& values) {
     if (context.json) {
-        context.out.json(Value(values));
+        context.out.json(readable(context, Value(values)));
         return;
     }
     std::string lines;
-    for (const auto& value : values) lines += line_text(value) + "\n";
+    for (const auto& value : values) lines += line_text(readable(context, value)) + "\n";
     write_all(STDOUT_FILENO, lines);
+}
+
+Value readable(Context& context, const Value& value) {
+    if (value.is_structured()) {
+        Value all = value;
+        for (Value& inner : all) inner = readable(context, inner);
+        return all;
+    }
+    const auto ref = object_ref_of(value);
+    if (!ref) return value;
+    std::optional<Object> object;
+    try {
+        object = context.manager().open(value);
+    } catch (const Error& error) {
+        if (error.errc() != Errc::destroyed && error.errc() != Errc::invalid_argument) throw;
+    }
+    const bool named = object && !object->name().empty();
+    if (context.json)
+        return {{"handle", {{"id", ref->id}, {"kind", object ? Value(object->kind()) : Value()},
+                            {"name", named ? Value(object->name()) : Value()}}}};
+    const std::string id = "#" + std::to_string(ref->id);
+    if (!object) return {{"handle", id + ", gone"}};
+    return {{"handle", object->kind() + " " + (named ? "'" + object->name() + "'" : id)}};
 }
 
 int answer(Context& context, bool yes) {

@@ -25,6 +25,9 @@ Handle existing(Context& context, const std::string& kind, const std::string& na
 void print_value(Context& context, const Value& value);
 // Several: one a line, each as JSON where a bare text would not be one line; with --json an array.
 void print_values(Context& context, const std::vector<Value>& values);
+// Handles in a value as they read: {"handle":"list #12"}, {"handle":"dict 'totals'"}, {"handle":"#12, gone"}; with --json
+// {"handle":{"id":12,"kind":"list","name":null}}, `kind` null when it is gone.
+Value readable(Context& context, const Value& value);
 // The answer to a question: "true" or "false", exit code 0 or 1.
 int answer(Context& context, bool yes);
 

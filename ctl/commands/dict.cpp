@@ -117,7 +117,8 @@ int values(Context& context, const Options& options) {
 }
 
 int items(Context& context, const Options& options) {
-    const auto all = open(context, options).items();
+    auto all = open(context, options).items();
+    for (auto& [key, value] : all) value = readable(context, value);
     if (context.json) {
         Value pairs = Value::array();
         for (const auto& [key, value] : all) pairs.push_back(Value::array({key, value}));

@@ -11,7 +11,7 @@ void add_objects(Parser& parser, Context& context) {
     verb.footer(
         "SIZE counts elements (of a lock: 1 while it is held), BYTES the memory it owns, HOLDERS the "
         "sessions that\n"
-        "keep an anonymous one alive.");
+        "keep an anonymous one alive; `stored`: a handle to it was stored in another object, which may keep it, too.");
     verb.action([&context] {
         const nlohmann::json objects = context.call("objects.List", nlohmann::json::object()).at("objects");
         if (context.json) {
@@ -31,7 +31,7 @@ void add_objects(Parser& parser, Context& context) {
             table.add({named ? Cell(object["name"].get<std::string>(), Style::strong) : Cell(id, Style::dim),
                        object.value("kind", "?"), std::to_string(object.value("size", 0L)),
                        human_bytes(object.value("bytes", 0.0)),
-                       named ? "-" : std::to_string(object.value("holders", 0L))});
+                       named ? "-" : std::to_string(object.value("holders", 0L)) + (object.value("stored", false) ? ", stored" : "")});
         }
         context.out.table(table);
         return exit_done;

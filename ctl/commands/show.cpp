@@ -19,20 +19,38 @@ Value lock_value(const detail::BasicLock& lock) {
 
 std::vector<std::pair<Value, Value>> items_of(Context& context, const std::string& kind, const std::string& name) {
     std::vector<std::pair<Value, Value>> items;
-    if (kind == "dict") return existing<Dict<>>(context, kind, name).items();
-    if (kind == "counter") {
+    if (kind == "dict") {
+        items = existing<Dict<>>(context, kind, name).items();
+    } else if (kind == "counter") {
         for (auto& [key, count] : existing<Counter<>>(context, kind, name).snapshot())
             items.emplace_back(std::move(key), count);
     } else {
         for (auto& [key, value] : existing<Namespace>(context, kind, name).snapshot())
             items.emplace_back(std::move(key), std::move(value));
     }
+    for (auto& [key, value] : items) value = readable(context, value);
     return items;
 }
 
-int show(Context& context, const std::string& name) {
+// What is in it as plain data, handles followed.
+int show_deep(Context& context, const std::string& kind, const std::string& name) {
+    const auto copy = [&]() -> Value {
+        if (kind == "dict") return deep_copy(existing<Dict<>>(context, kind, name));
+        if (kind == "list") return deep_copy(existing<List<>>(context, kind, name));
+        if (kind == "queue") return deep_copy(existing<Queue<>>(context, kind, name));
+        if (kind == "namespace") return deep_copy(existing<Namespace>(context, kind, name));
+        throw Error(Errc::wrong_kind, "show", kind + " '" + name + "'", "no handles can be in it: without --deep");
+    };
+    const Value value = copy();
+    if (context.json) return context.out.json(value), exit_done;
+    context.out.line(to_json_text(value, 2));
+    return exit_done;
+}
+
+int show(Context& context, const std::string& name, bool deep) {
     const auto kind = context.manager().kind_of(name);
     if (!kind) throw_no_such_object("object", name);
+    if (deep) return show_deep(context, *kind, name);
     const auto title = [&](std::size_t size) {
         if (!context.json)
             context.out.line(context.out.styled(*kind + " '" + printable(name) + "', " + std::to_string(size),
@@ -46,9 +64,10 @@ int show(Context& context, const std::string& name) {
         for (const auto& [key, value] : items) lines += to_json_text(key) + ": " + to_json_text(value) + "\n";
         write_all(STDOUT_FILENO, lines);
     } else if (*kind == "list" || *kind == "queue" || *kind == "set") {
-        const auto values = *kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
-                            : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
-                                             : existing<Queue<>>(context, *kind, name).snapshot();
+        auto values = *kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
+                      : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
+                                       : existing<Queue<>>(context, *kind, name).snapshot();
+        for (Value& value : values) value = readable(context, value);
         title(values.size());
         if (context.json) return context.out.json(Value(values)), exit_done;
         std::string lines;
@@ -108,8 +127,11 @@ void add_show(Parser& parser, Context& context) {
     verb.footer(
         "Entries are printed as JSON, one a line; with --json as one value. A dict's keys that are no "
         "strings\n"
-        "become strings there, unless two would become the same: then it is an array of [KEY, VALUE].");
-    verb.action([name, &context] { return show(context, *name); });
+        "become strings there, unless two would become the same: then it is an array of [KEY, VALUE].\n"
+        "A handle to another object reads {\"handle\":\"list #12\"}.");
+    auto deep = std::make_shared<bool>(false);
+    verb.flag(*deep, "--deep", "follow handles: all that can be reached from it, as plain data");
+    verb.action([name, deep, &context] { return show(context, *name, *deep); });
 }
 
 }  // namespace muster::ctl

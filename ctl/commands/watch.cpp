@@ -39,8 +39,8 @@ int watch_key(Context& context, const Options& options, base::Deadline deadline)
         const std::string version = std::to_string(watch.version());
         tell(context,
              {{"name", options.name}, {"version", watch.version()}, {"key", watch.key()}, {"present", value.has_value()},
-              {"value", value.value_or(Value())}},
-             value ? version + "\t" + line_text(*value) : version);
+              {"value", value ? readable(context, *value) : Value()}},
+             value ? version + "\t" + line_text(readable(context, *value)) : version);
     };
     show();
     bool any = false;

@@ -139,7 +139,8 @@ void add_objects_api(Dispatcher& dispatcher, Store& store) {
                                {"kind", object.kind},
                                {"size", object.size},
                                {"bytes", object.bytes},
-                               {"holders", object.holders}});
+                               {"holders", object.holders},
+                               {"stored", object.stored}});
         call->reply({{"objects", objects}});
     });
     dispatcher.handle("io.muster.objects.Erase", [&store](const CallPtr& call) {

@@ -46,6 +46,11 @@ void serve(session::Realm& realm, unsigned what) {
         case 4:
             call([&] { (void)realm.reclaim_dead({}); });
             call([&] { (void)realm.sweep_expired(); });
+            call([&] {
+                (void)realm.has_candidates();
+                while (!realm.collect(true, 100'000).done) {
+                }
+            });
             break;
         case 5: call([&] { (void)realm.reclaim(0, 1); }); break;
         case 6: call([&] { (void)realm.session_is(1, 1, 1); }); break;
@@ -100,7 +105,12 @@ class Client {
             case 26: with<Lock>("lock", [&](auto& l) { if (l.try_lock_for(2ms)) l.unlock(); }); break;
             case 27: with<Lock>("lock", [&](auto& l) { (void)l.owner(); (void)l.previous_owner_died(); l.unlock(); }); break;
             case 28: directory([&](auto& d) { (void)d.open_or_create("new", heap::Kind::dict, {}); }); break;
-            case 29: directory([&](auto&) { session_->release(session_->create(heap::Kind::list, {})); }); break;
+            case 29: directory([&](auto&) { session_->release(session_->create(heap::Kind::list, {})); });
+                with<List<>>("list", [&](auto& l) {
+                    l.push_back(to_value(l.ref()));
+                    (void)l.snapshot();
+                    if (by % 2 == 0) (void)l.pop();
+                }); break;
             case 30: directory([&](auto& d) { (void)d.erase(by % 2 == 0 ? "dict" : "short"); }); break;
             default: directory([&](auto& d) { (void)d.list(); (void)d.find_any("list"); });
         }

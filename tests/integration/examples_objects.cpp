@@ -83,3 +83,10 @@ TEST_CASE_METHOD(ExampleRun, "example value_array: a child changes a number and 
     CHECK(lines[1] == "array = 0 -1 -2 -3 -4 -5 -6 -7 -8 -9");
     CHECK(lines[2] == "counter = 5000");
 }
+
+TEST_CASE_METHOD(ExampleRun, "example nested: lists in a dict are shared, and what nobody reaches goes") {
+    example("nested");
+    CHECK(lines == std::vector<std::string>{"even: 50 numbers, their sum is 2450", "odd: 50 numbers, their sum is 2500",
+                                            "through a queue: the same list, 50 numbers",
+                                            R"(tree: {"leaves":[[1,2],[3]],"name":"root"})", "ring: it contains itself"});
+}

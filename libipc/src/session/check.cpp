@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "session/check_handles.hpp"
 #include "session/format.hpp"
 #include "session/object_copy.hpp"
 #include "sync/sync.hpp"
@@ -29,7 +30,8 @@ class Check {
                               {"I2", "nothing half done at rest: logs empty, numbers even", 0, 0},
                               {"I6", "memory belongs to objects, objects to the directory", 0, 0},
                               {std::string(somebody_inside), "nobody inside for longer than a change takes", 0, 0},
-                              {"I10", "who is attached: sessions, threads", 0, 0}};
+                              {"I10", "who is attached: sessions, threads", 0, 0},
+                              {"I13", "handles in values, and the marks of both sides", 0, 0}};
     }
 
     CheckReport run() {
@@ -169,6 +171,8 @@ class Check {
             ++report_.copied;
             locked(copy_.bytes_locked() / 8);
             verify_object(copy_.segment(), entry.ref, entry.kind, tell_of);
+            of("I13").checked += check_handles(copy_.segment(), directory_, entry,
+                                               [&](std::string text) { tell("I13", name, std::move(text)); });
             // Tagged, and in none of its lists: asked for under the lock, as they may have been on their way.
             std::erase_if(extents, [&](std::uint64_t extent) { return copy_.lists(extent); });
             if (extents.empty()) return;

@@ -8,10 +8,8 @@ namespace muster::session {
 using containers::Directory;
 using heap::Kind;
 
-void for_each_handle_in(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
-                        const std::function<void(const muster::ObjectRef&)>& fn) {
-    const std::uint64_t realm = containers::realm_of(segment);
-    const auto look = [&](std::span<const std::byte> value) { containers::for_each_handle(value, realm, fn); };
+void for_each_value_in(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
+                       const std::function<void(std::span<const std::byte>)>& look) {
     if (heap::is_table(kind)) {
         containers::Table(segment, ref).for_each([](std::uint64_t) {}, [&](auto, auto value) { look(value); });
     } else if (kind == Kind::list) {
@@ -24,6 +22,12 @@ void for_each_handle_in(const segment::Segment& segment, heap::ObjectRef ref, Ki
     } else if (kind == Kind::pipe) {
         containers::Pipe(segment, ref).for_each(look, segment.lock_deadline());
     }
+}
+
+void for_each_handle_in(const segment::Segment& segment, heap::ObjectRef ref, Kind kind,
+                        const std::function<void(const muster::ObjectRef&)>& fn) {
+    const std::uint64_t realm = containers::realm_of(segment);
+    for_each_value_in(segment, ref, kind, [&](std::span<const std::byte> value) { containers::for_each_handle(value, realm, fn); });
 }
 
 void Collector::begin() {

@@ -11,12 +11,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "containers/containers.hpp"
 #include "sync/sync.hpp"
 
 namespace muster::session {
+
+// look(bytes) for each value of the object, as of one moment (or as it stood a moment before): the values of a table, what is
+// in a list, a queue (leased, dead letters, too), a pipe. Throws heap::Destroyed, tx::Busy, segment::Damage.
+void for_each_value_in(const segment::Segment& segment, heap::ObjectRef ref, heap::Kind kind,
+                       const std::function<void(std::span<const std::byte>)>& look);
 
 // fn(ref) for each handle that stands in the object's values, as of one moment (or in what stood there a moment before).
 // Throws heap::Destroyed, tx::Busy, segment::Damage.

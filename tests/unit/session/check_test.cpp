@@ -45,6 +45,16 @@ void fill(const Manager& manager) {
     (void)manager.lock("lock");
 }
 
+// Four handles to a list and a dict of it, at several depths, and in a lease.
+void nest(const Manager& manager) {
+    auto inner = manager.list<int>();
+    auto outer = manager.dict<std::string, Value>("outer");
+    outer.set("inner", to_value(inner));
+    outer.set("deeper", Value{{"a", {1, to_value(inner), 2.5, "text"}}, {"b", Value::array({nullptr, to_value(outer)})}});
+    auto line = manager.queue<List<int>>("line");
+    line.put(inner);
+}
+
 struct Found {
     std::vector<std::string> violations;
     std::uint64_t elements = 0, most = 0;
@@ -136,20 +146,63 @@ TEST_CASE("check tells of every invariant how much it looked at, and locks nothi
     fill(realm.manager());
     auto [left, right] = realm.manager().pipe<std::string>();
     left.send("message");
+    nest(realm.manager());
     const auto report = realm.daemon().check();
     for (const auto& violation : report.violations)
         FAIL_CHECK(violation.invariant << " " << violation.object << ": " << violation.text);
-    CHECK(report.objects == 12);
+    CHECK(report.objects == 15);
     CHECK(report.most_words_locked == 0);
     CHECK(report.in_pieces == 0);
-    CHECK(report.copied == 14);
+    CHECK(report.copied == 17);
     std::vector<std::string> names;
     for (const auto& each : report.invariants) {
         names.push_back(each.invariant);
         CHECK(each.checked > 0);
         CHECK(each.violations == 0);
     }
-    CHECK(names == std::vector<std::string>{"layout", "I1", "I2", "I6", "I9", "I10"});
+    CHECK(names == std::vector<std::string>{"layout", "I1", "I2", "I6", "I9", "I10", "I13"});
+}
+
+TEST_CASE("handles in values whose marks are missing are told; bytes that only look like one are not") {
+    test::LocalRealm realm;
+    const Manager manager = realm.manager();
+    nest(manager);
+    const auto inner = manager.queue<List<int>>("line").peek();
+    REQUIRE(inner);
+    const auto lease = manager.queue<List<int>>("line").get_leased();
+    const auto never = manager.list<int>();
+    Writer bytes;
+    encode(bytes, never);
+    manager.list<std::string>("texts").push_back({reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()});
+    const auto of_handles = [&] {
+        std::vector<session::Violation> all;
+        std::uint64_t checked = 0;
+        const auto report = realm.daemon().check();
+        for (const auto& each : report.violations)
+            if (each.invariant == "I13") all.push_back(each);
+        for (const auto& each : report.invariants)
+            if (each.invariant == "I13") checked = each.checked;
+        CHECK(checked == 4);
+        return all;
+    };
+    CHECK(of_handles().empty());
+    const auto& segment = realm.session().segment();
+    auto& object = heap::object_at(segment, inner->ref().id);
+    {
+        const Scribble it(object.flags, object.flags & ~std::uint32_t{heap::flag_stored});
+        const auto found = of_handles();
+        CHECK(found.size() == 3);
+        CHECK(says(found, "I13", "outer", "#" + std::to_string(inner->ref().id) + ", which is not marked as stored"));
+        CHECK(says(found, "I13", "line", "not marked as stored"));
+    }
+    {
+        auto& outer = object_of(segment, "outer");
+        const Scribble it(outer.flags, outer.flags & ~std::uint32_t{heap::flag_with_handles});
+        const auto found = of_handles();
+        CHECK(found.size() == 1);
+        CHECK(says(found, "I13", "outer", "handles stand in it, and it is not marked"));
+    }
+    CHECK(of_handles().empty());
 }
 
 TEST_CASE("an object in pieces is looked at whole, a bounded number of words under one lock") {
