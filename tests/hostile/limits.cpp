@@ -4,6 +4,7 @@
 #include <muster/ipc.hpp>
 
 #include "hostile/hostile.hpp"
+#include "support/eventually.hpp"
 
 using namespace muster::test;
 using Catch::Matchers::Contains;
@@ -43,6 +44,63 @@ TEST_CASE("processes of one user, and of all") {
     }));
     target.witness().call("io.muster.processes.Kill", {{"select", "w"}});
     CHECK(spawn(target.witness(), 3).contains("parameters"));
+}
+
+TEST_CASE("sessions of one user, and of all") {
+    ForEverybody target("[limits]\nsessions_per_uid = 3\nsessions = 5\n");
+    const auto connected = [&] { return muster::Manager::connect(target.daemon().address()); };
+    const auto registered = [&] {
+        std::vector<json> all;
+        const json reply = target.witness().call("io.muster.service.Sessions");
+        for (const json& session : reply.at("parameters").at("sessions"))
+            if (session.at("registered")) all.push_back(session);
+        return all;
+    };
+    const auto why = [&](const char* what, const char* limit, const char* key) {
+        try {
+            connected();
+        } catch (const muster::Error& error) {
+            const std::string text = error.what();
+            return error.errc() == muster::Errc::limit_exceeded && text.find(what) != text.npos &&
+                   text.find(limit) != text.npos && text.find(key) != text.npos;
+        }
+        return false;
+    };
+    // A process has a session when it holds an anonymous object, or a lock. The fourth has connected before that.
+    std::vector<muster::Manager> managers;
+    for (int i = 0; i < 4; ++i) managers.push_back(connected());
+    std::vector<muster::Dict<int, int>> dicts;
+    for (std::size_t i = 0; i < 3; ++i) dicts.push_back(managers[i].dict<int, int>());
+    REQUIRE(eventually([&] { return registered().size() == 3; }));
+    CHECK(says(target.witness().call("io.muster.service.Attach"), "sessions of one user", 3, "limits.sessions_per_uid"));
+    CHECK(why("sessions of one user", "at most 3", "limits.sessions_per_uid"));
+    // It is served, but not registered: the error is Register's, too.
+    dicts.push_back(managers[3].dict<int, int>());
+    dicts[3].set(1, 2);
+    CHECK(dicts[3].at(1) == 2);
+    const json listed = target.witness().call("io.muster.service.Sessions").at("parameters").at("sessions");
+    REQUIRE(listed.size() == 4);
+    CHECK(registered().size() == 3);
+    for (const json& session : listed)
+        if (!session.at("registered"))
+            CHECK(says(target.witness().call("io.muster.service.Register",
+                                             {{"session", session.at("index")}, {"generation", session.at("generation")}}),
+                       "sessions of one user", 3, "limits.sessions_per_uid"));
+    CHECK(as_another_user([&] {
+        const auto first = connected(), second = connected();
+        auto one = first.dict<int, int>(), two = second.dict<int, int>();
+        one.set(1, 1);
+        two.set(2, 2);
+        VarlinkSocket client(target.path());
+        return eventually([&] { return why("sessions", "at most 5", "limits.sessions"); }) &&
+               says(client.call("io.muster.service.Attach"), "sessions", 5, "limits.sessions");
+    }));
+    // What is given back is free at once.
+    dicts.clear();
+    managers.clear();
+    const auto again = connected();
+    again.dict<int, int>().set(3, 4);
+    target.check_served();
 }
 
 TEST_CASE("objects and memory of one user are those of the realm") {

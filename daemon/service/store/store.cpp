@@ -82,8 +82,45 @@ void Store::adopt(const std::string& label, base::UniqueFd memfd) {
     }
 }
 
+// Those given back since the last sweep do not count.
+void Store::require_room(uid_t owner) {
+    const auto of_owner = [&] {
+        const auto same = [&](const auto& entry) { return entry.second.realm == owner; };
+        return static_cast<std::size_t>(std::count_if(bound_.begin(), bound_.end(), same));
+    };
+    if (bound_.size() >= options_.sessions) {
+        for (auto& [uid, holding] : realms_)
+            if (holding.realm && !holding.damaged) (void)bound_sessions(uid, *holding.realm);
+        if (bound_.size() >= options_.sessions)
+            throw limit_exceeded("io.muster.service", "sessions", options_.sessions, "limits.sessions");
+    }
+    if (of_owner() < options_.sessions_per_uid) return;
+    if (Holding* holding = find(owner); holding && holding->realm && !holding->damaged)
+        (void)bound_sessions(owner, *holding->realm);
+    if (of_owner() >= options_.sessions_per_uid)
+        throw limit_exceeded("io.muster.service", "sessions of one user", options_.sessions_per_uid,
+                             "limits.sessions_per_uid");
+}
+
+std::vector<std::uint32_t> Store::bound_sessions(uid_t uid, session::Realm& realm) {
+    std::vector<std::uint32_t> indices;
+    for (auto bound = bound_.begin(); bound != bound_.end();) {
+        const auto current = bound++;
+        const Bound& session = current->second;
+        if (session.realm != uid) continue;
+        if (realm.session_is(session.index, session.generation, session.pid)) {
+            indices.push_back(session.index);
+        } else {  // given back by a process that lives on
+            outside_.unwatch_session(current->first);
+            bound_.erase(current);
+        }
+    }
+    return indices;
+}
+
 AttachReply Store::attach(uid_t caller) {
     const uid_t owner = realm_of(caller);
+    require_room(owner);
     if (!find(owner)) {
         Holding fresh;
         fresh.name = name_of(owner);
@@ -116,12 +153,7 @@ void Store::bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t gen
         if (!name.empty()) bound.name = name;
         return;
     }
-    if (bound_.size() >= options_.sessions)
-        throw limit_exceeded("io.muster.service", "sessions", options_.sessions, "limits.sessions");
-    const auto same = [&](const auto& entry) { return entry.second.realm == owner; };
-    if (static_cast<std::size_t>(std::count_if(bound_.begin(), bound_.end(), same)) >= options_.sessions_per_uid)
-        throw limit_exceeded("io.muster.service", "sessions of one user", options_.sessions_per_uid,
-                             "limits.sessions_per_uid");
+    require_room(owner);
     const std::uint64_t token = ++last_token_;
     const auto added =
         bound_.emplace(token, Bound{owner, index, generation, pid, name, std::move(pidfd)}).first;
@@ -190,18 +222,7 @@ void Store::sweep() {
     for (auto& [uid, holding] : realms_) {
         if (!holding.realm || holding.damaged) continue;
         try {
-            std::vector<std::uint32_t> spare;
-            for (auto bound = bound_.begin(); bound != bound_.end();) {
-                const auto current = bound++;
-                const Bound& session = current->second;
-                if (session.realm != uid) continue;
-                if (holding.realm->session_is(session.index, session.generation, session.pid)) {
-                    spare.push_back(session.index);
-                } else {  // given back by a process that lives on
-                    outside_.unwatch_session(current->first);
-                    bound_.erase(current);
-                }
-            }
+            const std::vector<std::uint32_t> spare = bound_sessions(uid, *holding.realm);
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
             if (guarded(holding, [](session::Realm& realm) { return realm.has_candidates(); })) {
                 if (holding.collect_in == 0) collect(holding, true);

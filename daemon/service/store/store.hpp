@@ -71,6 +71,7 @@ class Store {
     // A memfd that the keeper held for the old service.
     void adopt(const std::string& label, base::UniqueFd memfd);
 
+    // Throws CallError LimitExceeded where no further session of the caller's could be bound.
     AttachReply attach(uid_t caller);
     // Throws CallError NoSuchSession, LimitExceeded. Idempotent.
     void bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t generation,
@@ -124,6 +125,9 @@ class Store {
     void quarantine(Holding& holding, const std::string& reason);
     void reclaim(const Deferred& what);
     void collect(Holding& holding, bool begin);
+    void require_room(uid_t owner);
+    // Of the realm's bound sessions those that are in use; the others are forgotten.
+    std::vector<std::uint32_t> bound_sessions(uid_t uid, session::Realm& realm);
     void look_at_locks(Holding& holding, session::Realm& realm);
     void count_told();
     static std::string name_of_realm(uid_t uid);
