@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace muster::service {
+namespace {
+
+void forget_idle(std::map<uid_t, Pace>& paces, Pace::Clock::time_point now) {
+    if (paces.size() > 64) std::erase_if(paces, [now](const auto& entry) { return entry.second.idle(now); });
+}
+
+}  // namespace
 
 std::size_t Budget::left(uid_t uid) const noexcept {
     const auto found = uids_.find(uid);
@@ -26,9 +33,15 @@ void Budget::give_back(uid_t uid, std::size_t bytes) noexcept {
 }
 
 Pace::Clock::time_point Budget::next_large(uid_t uid, std::size_t bytes, Pace::Clock::time_point now) {
-    if (paces_.size() > 64) std::erase_if(paces_, [now](const auto& entry) { return entry.second.idle(now); });
+    forget_idle(paces_, now);
     const auto own = paces_.try_emplace(uid, large_input, large_input_burst, longest_pause).first;
     return own->second.after(static_cast<double>(bytes), now);
+}
+
+Pace::Clock::time_point Budget::next_malformed(uid_t uid, Pace::Clock::time_point now) {
+    forget_idle(malformed_, now);
+    const auto own = malformed_.try_emplace(uid, malformed_a_second, malformed_burst, longest_pause).first;
+    return own->second.after(1, now);
 }
 
 bool Share::hold(std::size_t bytes) {

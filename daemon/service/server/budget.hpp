@@ -20,6 +20,8 @@ inline constexpr std::size_t allowance = 16 * 1024;
 // What is read of one user's messages above `allowance` bytes each: so much a second, and so much at once.
 inline constexpr double large_input = 32 << 20, large_input_burst = 4 << 20;
 inline constexpr std::chrono::milliseconds longest_pause{20};
+// What of one user's is no message, which ends its connection, is answered so often a second, and so often at once.
+inline constexpr double malformed_a_second = 100, malformed_burst = 32;
 
 class Budget {
   public:
@@ -33,11 +35,13 @@ class Budget {
 
     // So many bytes of a large message were read; when the next ones may be.
     Pace::Clock::time_point next_large(uid_t uid, std::size_t bytes, Pace::Clock::time_point now);
+    // Something that is no message was read; when it may be answered.
+    Pace::Clock::time_point next_malformed(uid_t uid, Pace::Clock::time_point now);
 
   private:
     std::size_t total_, per_uid_, taken_ = 0;
     std::map<uid_t, std::size_t> uids_;  // those that have taken some
-    std::map<uid_t, Pace> paces_;
+    std::map<uid_t, Pace> paces_, malformed_;
 };
 
 // What one connection holds in one direction; given back with it.

@@ -53,6 +53,7 @@ asio::awaitable<void> Connection::run() {
 
 asio::awaitable<void> Connection::serve() {
     std::optional<CallError> last_word;
+    bool malformed = false;
     try {
         while (!closed_) {
             auto text = parser_.next_text();
@@ -72,9 +73,13 @@ asio::awaitable<void> Connection::serve() {
         }
     } catch (const ProtocolError& error) {
         last_word = CallError("io.muster.service.ProtocolError", {{"reason", error.what()}});
+        malformed = true;
     } catch (const CallError& error) {
         last_word = error;
     }
+    // Its client connects again and sends the next one: a new connection costs more than any call.
+    const auto now = asio::steady_timer::clock_type::now();
+    if (const auto due = malformed ? budget_->next_malformed(peer_->uid, now) : now; due > now) co_await rest(due - now);
     if (last_word) Call({}, peer_, weak_from_this()).fail(last_word->name(), last_word->parameters());
     wake_.expires_after(farewell);
     co_await flush(0);

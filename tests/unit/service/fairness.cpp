@@ -172,6 +172,40 @@ TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than t
     CHECK(sent > 2 << 20);
 }
 
+TEST_CASE_METHOD(Fixture, "who sends what is no message is answered at a pace, each time, and others are served meanwhile") {
+    const std::string malformed = std::string("{\"method\":7}") + '\0', good = text_of("Good", false);
+    const UniqueFd other = client();
+    std::vector<UniqueFd> attack(4);
+    const auto begin = Pace::Clock::now();
+    std::size_t answers = 0, waited = 0;
+    char reply[4096];
+    while (answers < 80) {
+        for (UniqueFd& each : attack) {
+            if (!each) {
+                each = client();
+                REQUIRE(::send(each.get(), malformed.data(), malformed.size(), MSG_NOSIGNAL) == ssize_t(malformed.size()));
+            }
+            const ssize_t size = ::recv(each.get(), reply, sizeof reply, 0);
+            if (size < 0) continue;
+            CHECK(std::string(reply, static_cast<std::size_t>(size)).find("ProtocolError") != std::string::npos);
+            each.reset();
+            ++answers;
+        }
+        if (waited == served) {
+            REQUIRE(::send(other.get(), good.data(), good.size(), MSG_NOSIGNAL) == ssize_t(good.size()));
+            ++waited;
+        }
+        context.poll();
+        while (::recv(other.get(), reply, sizeof reply, 0) > 0) {
+        }
+    }
+    const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
+    // Four in a row are given at most the longest pause: so many a second where the pace alone would be slower.
+    const double most = malformed_burst + 4 + passed.count() * 4 / std::chrono::duration<double>(longest_pause).count();
+    CHECK(static_cast<double>(answers) <= most + passed.count() * malformed_a_second);
+    CHECK(served > answers);  // whose calls have no pace
+}
+
 TEST_CASE_METHOD(Fixture, "connections that are gone at once cost a look each, others a pace") {
     std::size_t handled = 0;  // by the io_context
     for (int i = 0; i < 800; ++i) {
