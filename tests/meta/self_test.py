@@ -15,6 +15,7 @@ import readme
 import sizes
 import table
 import traces
+import wakes
 
 
 class Tree(unittest.TestCase):
@@ -33,6 +34,17 @@ class Tree(unittest.TestCase):
         self.assertEqual(len(found), len(texts), found)
         for line, text in zip(found, texts):
             self.assertIn(text, line)
+
+
+class Wakes(Tree):
+    def test_a_blocking_call_without_a_row_and_a_row_without_a_call_are_found(self):
+        self.write("libipc/include/muster/gate.hpp",
+                   "bool pass_for(std::chrono::duration<Rep, Period> timeout);\n"
+                   "bool put_for(const T& value, std::chrono::duration<Rep, Period> timeout);\n"
+                   "bool store_for(K key, V value);\n")
+        self.write("tests/wakes/matrix.hpp", '{"gate.hpp", "pass_for", Primitive::gate},\n'
+                                             '{"gate.hpp", "close_for", Primitive::gate},\n')
+        self.assert_finds(wakes, "gate.hpp: put_for blocks", "gate.hpp has no close_for")
 
 
 class Layers(Tree):

@@ -29,6 +29,8 @@ std::uint64_t address_of(void (*function)()) { return reinterpret_cast<std::uint
 #if defined(__x86_64__)
 namespace {
 
+constexpr unsigned long futex_waitv = 449;
+
 std::size_t debug_register(std::size_t n) { return offsetof(user, u_debugreg) + n * sizeof(user::u_debugreg[0]); }
 
 }  // namespace
@@ -57,7 +59,9 @@ bool Stepped::before_sleep() {
     const long word = ::ptrace(PTRACE_PEEKTEXT, pid_, address(), nullptr);
     if ((word & 0xffff) != 0x050f) return false;  // syscall
     user_regs_struct registers{};
-    if (::ptrace(PTRACE_GETREGS, pid_, nullptr, &registers) != 0 || registers.rax != SYS_futex) return false;
+    if (::ptrace(PTRACE_GETREGS, pid_, nullptr, &registers) != 0) return false;
+    if (registers.rax == futex_waitv) return true;
+    if (registers.rax != SYS_futex) return false;
     const auto operation = registers.rsi & static_cast<unsigned>(FUTEX_CMD_MASK);
     return operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
 }

@@ -1,26 +1,9 @@
-// Those who set, release, arrive and abort, and those who wait for it, at events, semaphores and barriers.
-#include "sync/sync.hpp"
-
-#include "wakes/world.hpp"
+// Those who set, release, arrive, notify and abort, at events, semaphores, barriers and conditions.
+#include "wakes/sync_scenes.hpp"
 
 namespace muster::test {
 namespace {
 
-template <typename Root>
-const Root& root(World& world, const std::string& name) {
-    return heap::root_of<Root>(world.object(name));
-}
-const void* point(World& world, const std::string& name) { return &world.object(name).wait_points[0]; }
-const void* inner_word(World& world, const std::string& name) { return &world.object(name).domain.mutex; }
-
-// Through, or told that the barrier is broken.
-void pass(Barrier barrier) {
-    try {
-        (void)barrier.wait();
-    } catch (const Error& error) {
-        if (error.errc() != Errc::broken_barrier) throw;
-    }
-}
 void pass_there(World& world, const std::string& name) { pass(world.manager.barrier(name, 2)); }
 
 Scene set_wakes_wait() {
@@ -50,10 +33,15 @@ Scene flicker_wakes_wait() {
             }, [](World& world, const std::string& name) { world.manager.event(name).wait(); }};
 }
 
-Scene release_wakes_acquire(std::int64_t permits) {
-    return {"a release of " + std::to_string(permits) + " lets on an acquire",
-            [permits](World& world, const std::string& name) {
-                Semaphore semaphore = world.manager.semaphore(name, 0);
+Semaphore none_free(World& world, const std::string& name, bool bounded) {
+    return bounded ? world.manager.bounded_semaphore(name, 3) : world.manager.semaphore(name, 0);
+}
+
+Scene release_wakes_acquire(std::int64_t permits, bool bounded) {
+    return {"a release of " + std::to_string(permits) + " lets on an acquire" + (bounded ? ", bounded" : ""),
+            [permits, bounded](World& world, const std::string& name) {
+                Semaphore semaphore = none_free(world, name, bounded);
+                for (int i = 0; bounded && i < 3; ++i) semaphore.acquire();
                 Image image;
                 image.prepare = [&world] { (void)world.realm.session().id(); };
                 image.operation = [semaphore, permits]() mutable { semaphore.release(permits); };
@@ -63,17 +51,22 @@ Scene release_wakes_acquire(std::int64_t permits) {
                 };
                 image.let_on = [semaphore]() mutable { semaphore.release(); };
                 return image;
-            }, [](World& world, const std::string& name) { world.manager.semaphore(name, 0).acquire(); }};
+            }, [bounded](World& world, const std::string& name) { none_free(world, name, bounded).acquire(); }};
 }
 
-Scene death_wakes_acquire() {
-    return {"a holder's death lets on an acquire", [](World& world, const std::string& name) {
-                Semaphore semaphore = world.manager.semaphore(name, 1);
+Semaphore one_free(World& world, const std::string& name, bool bounded) {
+    return bounded ? world.manager.bounded_semaphore(name, 1) : world.manager.semaphore(name, 1);
+}
+
+Scene death_wakes_acquire(bool bounded) {
+    return {std::string("a holder's death lets on an acquire") + (bounded ? ", bounded" : ""),
+            [bounded](World& world, const std::string& name) {
+                Semaphore semaphore = one_free(world, name, bounded);
                 Image image;
                 image.prepare = [&world] { (void)world.realm.session().slot(); };
                 image.operation = [semaphore]() mutable { semaphore.acquire(); };
                 return image;
-            }, [](World& world, const std::string& name) { world.manager.semaphore(name, 1).acquire(); }, true};
+            }, [bounded](World& world, const std::string& name) { one_free(world, name, bounded).acquire(); }, true};
 }
 
 Scene arrival_wakes_barrier(bool with_action) {
@@ -108,22 +101,6 @@ Scene breaking_wakes_barrier(const std::string& what, std::function<void(Barrier
             }, pass_there};
 }
 
-auto not_notified(World& world, const std::string& name, std::uint64_t waiters) {
-    return [&world, &rep = root<sync::ConditionRep>(world, name), waiters] {
-        const std::uint64_t first = rep.line.head;
-        return rep.line.count == waiters && first != 0 && rep.all_through == 0 &&
-               world.segment().block<sync::WaiterRep>(first)->state == 0;
-    };
-}
-void wait_on_condition(Condition condition) {
-    const std::scoped_lock hold(condition);
-    condition.wait();
-}
-void notify_condition(Condition condition, std::int64_t count) {
-    const std::scoped_lock hold(condition);
-    condition.notify(count);
-}
-
 Scene notify_wakes_wait(std::int64_t count) {
     return {"a notify of " + std::to_string(count) + " lets on a condition's wait",
             [count](World& world, const std::string& name) {
@@ -137,73 +114,60 @@ Scene notify_wakes_wait(std::int64_t count) {
             }, [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); }};
 }
 
-// --- those who wait ---
-Scene waiters_for_event() {
-    Scene scene{"an event's wait", [](World& world, const std::string& name) {
-                    Event event = world.manager.event(name);
-                    Image image;
-                    image.operation = [event] { event.wait(); };
-                    image.grant = [event]() mutable { event.set(); };
-                    image.words = {point(world, name)};
-                    return image;
-                }, [](World& world, const std::string& name) { world.manager.event(name).wait(); }};
-    scene.overtaken = false;
-    return scene;
+// The condition's lock goes on when the one who notified dies with it.
+Scene death_wakes_wait() {
+    return {"the death of who notified and has the lock lets on a condition's wait",
+            [](World& world, const std::string& name) {
+                Condition condition = world.manager.condition(name);
+                Image image;
+                image.prepare = [condition]() mutable { condition.lock(); };
+                image.operation = [condition]() mutable { condition.notify(); };
+                image.may_sleep = not_notified(world, name, 1);
+                image.let_on = [condition] { notify_condition(condition, 9); };
+                return image;
+            }, [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); }};
 }
 
-Scene waiters_for_permit() {
-    Scene scene{"an acquire", [](World& world, const std::string& name) {
-                    Semaphore semaphore = world.manager.semaphore(name, 1);
-                    semaphore.acquire();
-                    Image image;
-                    image.prepare = [&world] { (void)world.realm.session().slot(); };
-                    image.operation = [semaphore]() mutable {
-                        semaphore.acquire();
-                        semaphore.release();
-                    };
-                    image.grant = [semaphore]() mutable { semaphore.release(); };
-                    image.can_grant = [&rep = world.object(name)] { return at_rest(rep); };
-                    return image;
-                }, [](World& world, const std::string& name) {
-                    Semaphore semaphore = world.manager.semaphore(name, 1);
-                    semaphore.acquire();
-                    semaphore.release();
-                }};
-    scene.overtaken = false;  // first come, first served
-    return scene;
-}
-
-Scene waiters_at_barrier() {
-    Scene scene{"a barrier's wait", [](World& world, const std::string& name) {
-                    Barrier barrier = world.manager.barrier(name, 4);
-                    Image image;
-                    image.prepare = [&world] { (void)world.realm.session().slot(); };
-                    image.operation = [barrier] { pass(barrier); };
-                    image.grant = [barrier]() mutable { barrier.abort(); };
-                    image.can_grant = [&rep = world.object(name)] { return at_rest(rep); };
-                    image.words = {point(world, name)};
-                    return image;
-                }, [](World& world, const std::string& name) { pass(world.manager.barrier(name, 4)); }};
-    scene.overtaken = false;
-    return scene;
+// Whoever sleeps on a word of its own is told at once, as those are who sleep on the object's.
+Scene erase_wakes(const std::string& what, std::function<void(World&, const std::string&)> make,
+                  std::function<void(World&, const std::string&)> sleep) {
+    return {"an erase lets on " + what, [make](World& world, const std::string& name) {
+                make(world, name);
+                Image image;
+                erase_image(world, name, image);
+                return image;
+            }, [sleep](World& world, const std::string& name) { expect(Errc::destroyed, [&] { sleep(world, name); }); }};
 }
 
 }  // namespace
 
 std::vector<Scene> sync_waker_scenes() {
-    return {set_wakes_wait(),
-            flicker_wakes_wait(),
-            release_wakes_acquire(1),
-            release_wakes_acquire(3),
-            death_wakes_acquire(),
-            notify_wakes_wait(1),
-            notify_wakes_wait(5),
-            arrival_wakes_barrier(false),
-            arrival_wakes_barrier(true),
-            breaking_wakes_barrier("an abort", [](Barrier& barrier) { barrier.abort(); }),
-            breaking_wakes_barrier("a reset", [](Barrier& barrier) { barrier.reset(); barrier.abort(); })};
+    using P = Primitive;
+    const auto acquire = [](World& world, const std::string& name) { world.manager.semaphore(name, 0).acquire(); };
+    const auto await_event = [](World& world, const std::string& name) { world.manager.event(name).wait(); };
+    const auto await_notice = [](World& world, const std::string& name) { wait_on_condition(world.manager.condition(name)); };
+    const auto semaphore = [](World& world, const std::string& name) { (void)world.manager.semaphore(name, 0); };
+    const auto event = [](World& world, const std::string& name) { (void)world.manager.event(name); };
+    const auto condition = [](World& world, const std::string& name) { (void)world.manager.condition(name); };
+    const auto barrier = [](World& world, const std::string& name) { (void)world.manager.barrier(name, 2); };
+    return {as(P::event, Role::waker, set_wakes_wait()),
+            as(P::event, Role::waker, flicker_wakes_wait()),
+            as(P::event, Role::waker, erase_wakes("an event's wait", event, await_event)),
+            as(P::semaphore, Role::waker, release_wakes_acquire(1, false)),
+            as(P::semaphore, Role::waker, release_wakes_acquire(3, false)),
+            as(P::semaphore, Role::waker, erase_wakes("an acquire", semaphore, acquire)),
+            as(P::semaphore, Role::holder, death_wakes_acquire(false)),
+            as(P::bounded, Role::waker, release_wakes_acquire(2, true)),
+            as(P::bounded, Role::holder, death_wakes_acquire(true)),
+            as(P::condition, Role::waker, notify_wakes_wait(1)),
+            as(P::condition, Role::waker, notify_wakes_wait(5)),
+            as(P::condition, Role::waker, erase_wakes("a condition's wait", condition, await_notice)),
+            as(P::condition, Role::holder, death_wakes_wait()),
+            as(P::barrier, Role::waker, arrival_wakes_barrier(false)),
+            as(P::barrier, Role::holder, arrival_wakes_barrier(true)),  // the one who has the action
+            as(P::barrier, Role::waker, breaking_wakes_barrier("an abort", [](Barrier& b) { b.abort(); })),
+            as(P::barrier, Role::waker, breaking_wakes_barrier("a reset", [](Barrier& b) { b.reset(); b.abort(); })),
+            as(P::barrier, Role::waker, erase_wakes("a barrier's wait", barrier, pass_there))};
 }
-
-std::vector<Scene> sync_waiter_scenes() { return {waiters_for_event(), waiters_for_permit(), waiters_at_barrier()}; }
 
 }  // namespace muster::test

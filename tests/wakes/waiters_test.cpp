@@ -10,17 +10,15 @@ using namespace muster::test;
 
 namespace {
 
-constexpr std::size_t most_kills = 300, every_one_of_the_last = 150;
-
 class Dying {
   public:
-    explicit Dying(const Scene& scene) : scene_(scene), lanes_(scene) {
+    Dying(const Scene& scene, bool service) : scene_(scene), service_(service), lanes_(scene) {
         const auto asleep = [](Stepped& child) { return [&child] { return child.before_sleep(); }; };
         const auto on_a_victim = [&](const auto& record) {
             const Image image = scene_.make(lanes_[0], object);
-            Stepped child(image.prepare, image.operation);
+            Stepped child = victim(image, 0);
             record(image, child);
-            child.kill();
+            kill(child, 0);
             if (!lanes_.sleepers().done(0)) {
                 image.grant();
                 settle(image, 0, false);
@@ -53,45 +51,61 @@ class Dying {
 
     // Who sleeps first, and whether it is granted before the death or after it, in all four ways.
     void falling_asleep() {
-        const std::vector<std::size_t> ways[] = {choose(falling_asleep_[0], most_kills, every_one_of_the_last),
-                                                 choose(falling_asleep_[1], most_kills, every_one_of_the_last)};
+        const std::vector<std::size_t> ways[] = {some_of(falling_asleep_[0]),
+                                                 some_of(falling_asleep_[1])};
         run(2 * (ways[0].size() + ways[1].size()), false, [&](Image& image, std::size_t lane, std::size_t n) {
             const bool other_first = n / 2 >= ways[0].size(), granted_before = n % 2 == 0;
             const std::size_t instruction = other_first ? ways[1][n / 2 - ways[0].size()] : ways[0][n / 2];
-            Stepped child(image.prepare, image.operation);
+            Stepped child = victim(image, lane);
             if (other_first) start_other(image, lane);
             reached_ += child.go(falling_asleep_[other_first], instruction) ? 1 : 0;
             const bool free = image.can_grant();
             if (!other_first && free) start_other(image, lane);
             if (granted_before && free) image.grant();
-            child.kill();
+            kill(child, lane);
             if (!other_first && !free) start_other(image, lane);
-            if (!granted_before || !free) image.grant();
+            image.owed = !granted_before || !free;
         });
     }
     // Woken by the grant, in the other one's place: who slept first is woken.
     void waking_up() {
-        const auto chosen = choose(waking_up_, most_kills, every_one_of_the_last);
+        const auto chosen = some_of(waking_up_);
         run(chosen.size(), true, [&](Image& image, std::size_t lane, std::size_t n) {
-            Stepped child(image.prepare, image.operation);
+            Stepped child = victim(image, lane);
             wake(child, image, lane);
             reached_ += child.go(waking_up_, chosen[n]) ? 1 : 0;
+            kill(child, lane);
         });
     }
     // ... and finds that somebody else was faster; who goes on to the next grant.
     void overtaken() {
-        const auto chosen = choose(overtaken_, most_kills, every_one_of_the_last);
+        const auto chosen = some_of(overtaken_);
         run(chosen.size(), false, [&](Image& image, std::size_t lane, std::size_t n) {
-            Stepped child(image.prepare, image.operation);
+            Stepped child = victim(image, lane);
             wake(child, image, lane);
             const bool overtaken = image.overtake();
             reached_ += child.go(overtaken_, chosen[n]) ? 1 : 0;
-            child.kill();
-            if (overtaken) image.grant();
+            kill(child, lane);
+            image.owed = overtaken;
         });
     }
 
   private:
+    // With a service, which looks at one path a second time, fewer instructions stand for all.
+    std::vector<std::size_t> some_of(const Path& path) const {
+        return service_ ? choose(path, 90, 60) : choose(path, 300, 150);
+    }
+    Stepped victim(const Image& image, std::size_t lane) {
+        return Stepped([&, lane] {
+            // As one who has been here before: the other one comes for the first time, and must not wait for it elsewhere.
+            (void)lanes_[lane].realm.session().slot();
+            if (image.prepare) image.prepare();
+        }, image.operation);
+    }
+    void kill(Stepped& child, std::size_t lane) {
+        child.kill();
+        if (service_) lanes_[lane].service.reclaim_dead({});
+    }
     void run(std::size_t total, bool may_have_got_it,
              const std::function<void(Image& image, std::size_t lane, std::size_t n)>& kill_one) {
         reached_ = 0;
@@ -125,6 +139,7 @@ class Dying {
         lanes_.await_sleep(image, lane, false);
     }
     void settle(const Image& image, std::size_t lane, bool may_have_got_it) {
+        if (image.owed) image.grant();
         const auto done = [&] { return lanes_.sleepers().done(lane); };
         if (!eventually([&] { return done() || (may_have_got_it && image.may_sleep()); }))
             FAIL("it was granted, and the other one sleeps");
@@ -134,35 +149,76 @@ class Dying {
     }
 
     const Scene& scene_;
+    const bool service_;
     Lanes lanes_;
     Path falling_asleep_[2];  // alone, and where somebody sleeps already
     Path waking_up_, overtaken_;
     std::size_t reached_ = 0;
 };
 
+template <typename Part>
+void play(const std::vector<Scene>& scenes, bool service, Part&& part) {
+    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
+    for (const Scene& scene : scenes) {
+        INFO(scene.name);
+        Dying dying(scene, service);
+        part(dying);
+    }
+}
+void falling_asleep(Dying& dying) { dying.falling_asleep(); }
+void waking_up(Dying& dying) { dying.waking_up(); }
+
+std::vector<Scene> scenes_overtaken() {
+    std::vector<Scene> all;
+    for (auto* some : {lock_waiter_scenes, item_waiter_scenes, pipe_waiter_scenes, sync_waiter_scenes})
+        for (Scene& scene : some())
+            if (scene.overtaken) all.push_back(std::move(scene));
+    return all;
+}
+
 }  // namespace
 
-TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it") {
-    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
-    for (const Scene& scene : waiter_scenes()) {
-        INFO(scene.name);
-        Dying(scene).falling_asleep();
-    }
+TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it: locks") {
+    play(lock_waiter_scenes(), false, falling_asleep);
+}
+TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it: queues") {
+    play(item_waiter_scenes(), false, falling_asleep);
+}
+TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it: pipes") {
+    play(pipe_waiter_scenes(), false, falling_asleep);
+}
+TEST_CASE("a waiter killed at any instruction of going to sleep takes nothing with it: semaphores and their like") {
+    play(sync_waiter_scenes(), false, falling_asleep);
+}
+TEST_CASE("a waiter killed while it goes to sleep takes nothing with it, and a service cleans up: locks") {
+    play(lock_waiter_scenes(), true, falling_asleep);
+}
+TEST_CASE("a waiter killed while it goes to sleep takes nothing with it, and a service cleans up: queues") {
+    play(item_waiter_scenes(), true, falling_asleep);
+}
+TEST_CASE("a waiter killed while it goes to sleep takes nothing with it, and a service cleans up: pipes") {
+    play(pipe_waiter_scenes(), true, falling_asleep);
+}
+TEST_CASE("a waiter killed while it goes to sleep takes nothing with it, and a service cleans up: semaphores and their like") {
+    play(sync_waiter_scenes(), true, falling_asleep);
 }
 
-TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got") {
-    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
-    for (const Scene& scene : waiter_scenes()) {
-        INFO(scene.name);
-        Dying(scene).waking_up();
-    }
+TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got: locks") {
+    for (const bool service : {false, true}) play(lock_waiter_scenes(), service, waking_up);
+}
+TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got: queues") {
+    for (const bool service : {false, true}) play(item_waiter_scenes(), service, waking_up);
+}
+TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got: pipes") {
+    for (const bool service : {false, true}) play(pipe_waiter_scenes(), service, waking_up);
+}
+TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it that it had not got: semaphores and their like") {
+    for (const bool service : {false, true}) play(sync_waiter_scenes(), service, waking_up);
 }
 
-TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody") {
-    if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
-    for (const Scene& scene : waiter_scenes()) {
-        if (!scene.overtaken) continue;
-        INFO(scene.name);
-        Dying(scene).overtaken();
-    }
+TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, without a service") {
+    play(scenes_overtaken(), false, [](Dying& dying) { dying.overtaken(); });
+}
+TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, with a service") {
+    play(scenes_overtaken(), true, [](Dying& dying) { dying.overtaken(); });
 }

@@ -85,24 +85,48 @@ class Killing {
     std::size_t reached_ = 0, asleep_ = 0;
 };
 
-}  // namespace
-
-TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, without a service") {
+void without_a_service(const std::vector<Scene>& scenes) {
     if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
-    for (const Scene& scene : waker_scenes()) {
+    for (const Scene& scene : scenes) {
         INFO(scene.name);
         Killing(scene, false).run();
     }
 }
-
-TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, with a service that cleans up at once") {
+void with_a_service(const std::vector<Scene>& scenes) {
     if (const std::string why = no_stepping_here(); !why.empty()) skip(why);
     std::uint64_t woken = 0;
-    for (const Scene& scene : waker_scenes()) {
+    for (const Scene& scene : scenes) {
         INFO(scene.name);
         Killing killing(scene, true);
         killing.run();
         woken += killing.woken();
     }
     REQUIRE(woken > 0);
+}
+
+}  // namespace
+
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, without a service: locks") {
+    without_a_service(lock_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, without a service: queues") {
+    without_a_service(item_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, without a service: pipes") {
+    without_a_service(pipe_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, without a service: semaphores and their like") {
+    without_a_service(sync_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, with a service that cleans up at once: locks") {
+    with_a_service(lock_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, with a service that cleans up at once: queues") {
+    with_a_service(item_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, with a service that cleans up at once: pipes") {
+    with_a_service(pipe_waker_scenes());
+}
+TEST_CASE("who waits proceeds, at whatever instruction the waker is killed, with a service that cleans up at once: semaphores and their like") {
+    with_a_service(sync_waker_scenes());
 }

@@ -20,6 +20,24 @@ bool at_rest(const heap::ObjectRep& object) {
            !object.domain.mutex.owner_died();
 }
 
+void expect(Errc code, const std::function<void()>& call) {
+    try {
+        call();
+    } catch (const Error& error) {
+        if (error.errc() == code) return;
+        throw;
+    }
+    throw std::runtime_error("it went on as if nothing had happened");
+}
+
+void erase_image(World& world, const std::string& name, Image& image) {
+    image.operation = [&world, name] { world.manager.erase(name); };
+    image.may_sleep = [&object = world.object(name)] {
+        return heap::Ident::unpack(object.ident).life == heap::Life::live && (object.flags & heap::flag_doomed) == 0;
+    };
+    image.let_on = [&world, name] { world.manager.erase(name); };
+}
+
 std::vector<std::size_t> choose(const Path& path, std::size_t most, std::size_t last) {
     static constexpr std::uint32_t common = 4, thinned = 61;  // 61 is no multiple of a short loop's length
     std::vector<std::size_t> rare, chosen;

@@ -9,6 +9,7 @@
 #include "containers/queue.hpp"
 #include "support/local_realm.hpp"
 #include "support/stepper.hpp"
+#include "wakes/matrix.hpp"
 #include "wakes/sleepers.hpp"
 
 namespace muster::test {
@@ -38,6 +39,7 @@ struct Image {
     std::function<void()> let_on = [] {};  // ... and this ends its sleep
     std::vector<const void*> words = {};   // futexes that the sleeper, once asleep, sleeps on
     std::function<void()> grant = [] {};   // what a waiter waits for; where that is the one who is killed
+    bool owed = false;                     // when all of a batch are dead: what must be waited for is waited for at once
     std::function<bool()> overtake = {};   // takes what was granted, before the one who was woken. False: it is gone
     std::function<bool()> can_grant = [] { return true; };  // without waiting for the one who will be killed
 };
@@ -49,13 +51,25 @@ struct Scene {
     bool late = false;  // the sleeper comes when the other stands at its instruction
     bool together = false;  // the other one's operation ends only where there is a sleeper
     bool overtaken = true;  // what was granted to a sleeper can be taken by somebody who comes
+    Primitive primitive = Primitive::count;  // what the sleeper is blocked in
+    Role role = Role::count;                 // of the one who is killed
 };
+inline Scene as(Primitive primitive, Role role, Scene scene) {
+    scene.primitive = primitive;
+    scene.role = role;
+    return scene;
+}
 
-std::vector<Scene> waker_scenes();
-std::vector<Scene> waiter_scenes();
-// Of what threads and processes wait on: events, semaphores, barriers.
-std::vector<Scene> sync_waker_scenes();
-std::vector<Scene> sync_waiter_scenes();
+// Locks, and changes of objects; what else is made to wait for others; queues, watching and wait_any; pipes.
+std::vector<Scene> lock_waker_scenes(), lock_waiter_scenes();
+std::vector<Scene> sync_waker_scenes(), sync_waiter_scenes();
+std::vector<Scene> item_waker_scenes(), item_waiter_scenes();
+std::vector<Scene> pipe_waker_scenes(), pipe_waiter_scenes();
+
+// Throws unless the call fails so.
+void expect(Errc code, const std::function<void()>& call);
+// Erasing is unlinking, and then taking apart; whoever dies between has erased.
+void erase_image(World& world, const std::string& name, Image& image);
 
 // Of a path's instructions: all that are rare, loops thinned out, no more than about `most` in all but for the last ones.
 std::vector<std::size_t> choose(const Path& path, std::size_t most, std::size_t last);
