@@ -10,7 +10,8 @@ namespace {
 using heap::Kind;
 using heap::ObjectRef;
 
-bool is_lock(Kind kind) noexcept { return kind == Kind::lock || kind == Kind::rlock; }
+// A condition is its own lock, unless it was given one; then its word is free.
+bool is_lock(Kind kind) noexcept { return kind == Kind::lock || kind == Kind::rlock || kind == Kind::condition; }
 
 std::uint32_t objects_of(const segment::Segment& segment, const containers::Directory& directory) {
     return static_cast<std::uint32_t>(std::min(directory.high_water(), segment.regions().object_capacity));

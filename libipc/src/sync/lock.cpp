@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "sync/lock_kind.hpp"
 #include "sync/wait_point.hpp"
 
 namespace muster::sync {
@@ -122,11 +123,12 @@ std::optional<WaitCycle> LockWord::sleep(Attempt& attempt, std::uint64_t now) {
     const bool error = attempt.policy == OnDeadlock::error ||
                        (attempt.policy == OnDeadlock::by_realm && deadlock_is_error(segment_));
     if (!attempt.waiting) {
-        const auto kind = heap::Ident::unpack(heap::object_at(segment_, ref_.id).ident).kind;
+        const auto kind = lock_kind(heap::Ident::unpack(heap::object_at(segment_, ref_.id).ident).kind);
         attempt.waiting.emplace(sessions_, attempt.self, ref_, kind, !error);
     }
     attempt.waiting->kept_by(turn_in(marked));
-    if (error && held_by)
+    // Who sleeps on in a circle, as a condition's waiter does, tells the one who does not.
+    if (held_by && (error || deadlock_is_error(segment_)))
         if (auto cycle = closed_by(attempt)) return cycle;
     const auto slice = held_by ? std::chrono::nanoseconds(wait_slice * (1u << std::min(attempt.slices, longest_slice_shift)))
                                : std::chrono::nanoseconds(heir_slice);

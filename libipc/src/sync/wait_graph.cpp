@@ -5,6 +5,7 @@
 
 #include "containers/containers.hpp"
 #include "sync/lock.hpp"
+#include "sync/lock_kind.hpp"
 #include "sync/occupant.hpp"
 
 namespace muster::sync {
@@ -19,14 +20,13 @@ constexpr std::uint64_t ns_per_ms = 1'000'000;
 
 constexpr std::size_t policy_word = 0;  // of the header's reserved ones
 
-bool is_lock(heap::Kind kind) noexcept { return kind == heap::Kind::lock || kind == heap::Kind::rlock; }
-
 // Nothing when the object is gone, or nobody holds it.
 std::optional<std::uint64_t> word_of(const Segment& segment, const Sessions& sessions, const Wait& wait) {
-    if (!is_lock(wait.kind)) return {};
+    if (wait.kind != heap::Kind::lock && wait.kind != heap::Kind::rlock) return {};
     const std::uint64_t word = LockWord(segment, sessions, wait.object).load();
     const heap::Ident ident = heap::Ident::unpack(heap::object_at(segment, wait.object.id).ident);
-    if (ident.generation != wait.object.generation || ident.life != heap::Life::live || ident.kind != wait.kind) return {};
+    if (ident.generation != wait.object.generation || ident.life != heap::Life::live) return {};
+    if (lock_kind(ident.kind) != wait.kind) return {};
     if (!LockWord::holder_in(word)) return {};
     return word;
 }
@@ -63,10 +63,11 @@ bool same(const Seen& a, const Seen& b) {
 }
 
 std::string name_of(const containers::Directory& directory, const Wait& wait) {
-    const char* kind = wait.kind == heap::Kind::rlock ? "rlock" : "lock";
     const auto entry = directory.glance(wait.object.id);
-    if (!entry || entry->name.empty()) return std::string(kind) + " #" + std::to_string(wait.object.id);
-    return std::string(kind) + " '" + entry->name + "'";
+    const bool of_condition = entry && entry->kind == heap::Kind::condition;
+    const std::string kind = of_condition ? "the lock of condition" : wait.kind == heap::Kind::rlock ? "rlock" : "lock";
+    if (!entry || entry->name.empty()) return kind + " #" + std::to_string(wait.object.id);
+    return kind + " '" + entry->name + "'";
 }
 
 }  // namespace
