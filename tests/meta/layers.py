@@ -20,7 +20,8 @@ MAY["daemon"] = {"base", "codec", "session"}
 MAY["ctl"] = {"base", "codec", "session"}
 LAYERS = set(TOWER) | {"codec", "process"}
 # Headers that are meant for others though they are not named as their layer is.
-FACES = {"session/realm.hpp", "session/address.hpp", "session/control.hpp", "session/connection.hpp", "segment/bytes.hpp", "segment/hash.hpp"}
+FACES = {"session/realm.hpp", "session/address.hpp", "session/control.hpp", "session/connection.hpp", "session/erase.hpp",
+         "segment/bytes.hpp", "segment/hash.hpp"}
 # Below the handles only these public headers may be used: what they declare knows nothing of handles.
 LOW_PUBLIC = {"muster/error.hpp", "muster/detail/timeout.hpp"}
 

@@ -46,7 +46,7 @@ void drop_dead(const ObjectState& state, sync::Barrier& barrier) {
     if (barrier.drop_dead(detail::dead_of(state, std::move(others)))) notify(state);
 }
 void look_around(const ObjectState& state, sync::Barrier& barrier) {
-    if (barrier.may_look()) drop_dead(state, barrier);
+    if (detail::may_look(state, barrier)) drop_dead(state, barrier);
 }
 
 [[noreturn]] void throw_broken(const ObjectState& state, const char* why) {

@@ -25,7 +25,7 @@ namespace {
 sync::Condition condition_of(const ObjectState& state) { return {state.segment(), state.ref}; }
 
 void look_around(const ObjectState& state, sync::Condition& condition) {
-    if (!condition.may_look()) return;
+    if (!detail::may_look(state, condition)) return;
     sync::Woken woken;
     condition.drop_dead(detail::dead_of(state, condition.owners()), woken);
     sync::wake(state.segment(), woken);

@@ -19,6 +19,14 @@ inline sync::Dead dead_of(const ObjectState& state, std::vector<std::uint64_t> o
     };
 }
 
+// Is it this caller who looks whether the others live? Under the object's lock, as a line's every call: who comes late must
+// not write into what has the object's place by then. Throws heap::Destroyed.
+template <typename Kind>
+bool may_look(const ObjectState& state, const Kind& kind) {
+    const heap::ObjectLock lock(state.segment(), state.ref);
+    return kind.may_look();
+}
+
 // Out of the line when the wait ends in whatever way. Where that cannot be done (somebody is stopped inside the object, or
 // it is gone) the record is nobody's as soon as its thread waits no longer, and others take it out.
 template <typename Leave>

@@ -7,6 +7,7 @@
 #include "handles/object_state.hpp"
 #include "handles/realm.hpp"
 #include "session/control.hpp"
+#include "session/erase.hpp"
 
 namespace muster {
 namespace {
@@ -261,7 +262,10 @@ std::vector<std::string> Manager::names() const {
 
 bool Manager::erase(std::string_view name) const {
     const auto& session = realm_->session();
-    return guarded(*session, "erase", "'" + std::string(name) + "'", [&] { return session->directory().erase(name); });
+    return guarded(*session, "erase", "'" + std::string(name) + "'", [&] {
+        containers::Directory directory = session->directory();
+        return session::erase(session->segment(), directory, name);
+    });
 }
 
 }  // namespace muster

@@ -23,7 +23,7 @@ sync::Semaphore semaphore_of(const ObjectState& state) { return {state.segment()
 
 // Permits of the dead come back, and go to those who wait.
 void look_around(const ObjectState& state, sync::Semaphore& semaphore) {
-    if (!semaphore.may_look()) return;
+    if (!detail::may_look(state, semaphore)) return;
     sync::Woken woken;
     semaphore.drop_dead(detail::dead_of(state, semaphore.owners()), woken);
     sync::wake(state.segment(), woken);

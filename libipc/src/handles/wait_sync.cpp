@@ -26,7 +26,7 @@ class SemaphoreSource final : public WatchedSource {
     void look_around() override {
         guarded(*state_, "wait_any", [&] {
             sync::Semaphore semaphore = of(*state_);
-            if (!semaphore.may_look()) return;
+            if (!may_look(*state_, semaphore)) return;
             sync::Woken woken;
             semaphore.drop_dead(dead_of(*state_, semaphore.owners()), woken);
             sync::wake(state_->segment(), woken);

@@ -8,6 +8,7 @@
 #include "containers/containers.hpp"
 #include "session/blocked.hpp"
 #include "session/check.hpp"
+#include "session/erase.hpp"
 #include "session/collector.hpp"
 #include "session/format.hpp"
 #include "session/holding.hpp"
@@ -272,7 +273,7 @@ ReclaimReport Realm::reclaim_dead(const std::vector<std::uint32_t>& spare) {
 }
 
 void Realm::shut() {
-    impl_->guarded("shut", [&] { impl_->directory.close(); });
+    impl_->guarded("shut", [&] { session::close(impl_->segment, impl_->directory); });
 }
 
 std::uint64_t Realm::sweep_expired(std::uint64_t most) {
@@ -328,7 +329,7 @@ std::uint32_t Realm::object_count() const {
 }
 
 void Realm::erase(std::string_view object_name) {
-    if (!impl_->guarded("erase", [&] { return impl_->directory.erase(object_name); }))
+    if (!impl_->guarded("erase", [&] { return session::erase(impl_->segment, impl_->directory, object_name); }))
         throw Error(Errc::no_such_object, "erase", "'" + std::string(object_name) + "'");
 }
 
