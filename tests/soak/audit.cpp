@@ -92,6 +92,7 @@ void Controller::audit(bool everything) {
         check_passing();
         check_items();
         check_sums();
+        check_sync();
         check_own();
         check_daemon();
         new_round();
@@ -118,6 +119,7 @@ void Controller::make_world() {
     fill_world(*world_);
     bases_ = {};
     block_->ledger = block_->bank = {};
+    for (Page& page : block_->pages) page.permits = 0;
     ++block_->world;
     new_round();
 }
@@ -130,6 +132,8 @@ void Controller::new_round() {
     world_->log.clear();
     world_->tickets.clear();
     world_->badges.clear();
+    world_->stack.clear();
+    world_->ranks.clear();
     const auto forget = [](auto& tallies) {
         for (Tally& tally : tallies) tally.meant = tally.done = 0;
     };
@@ -149,6 +153,9 @@ void Controller::new_round() {
         forget(page.counted_by_counter);
         forget(page.counted_in_namespace);
         forget(page.transfers);
+        forget(page.counted_in_value);
+        forget(page.counted_in_array);
+        for (Tally* tally : {&page.passes, &page.rounds, &page.made, &page.used}) tally->meant = tally->done = 0;
     }
     may_be_lost_ = {};
     bases_.unfinished = world_->mail.unfinished();
@@ -160,6 +167,9 @@ void Controller::new_round() {
     for (unsigned i = 0; i < attributes; ++i)
         bases_.counted_in_namespace[i] = world_->space.get<std::int64_t>(attribute_name(i));
     bases_.transfers = world_->receipts.get(0);
+    bases_.credits = world_->credits.get();
+    bases_.counted_in_value = world_->value.get();
+    for (unsigned i = 0; i < elements; ++i) bases_.counted_in_array[i] = world_->array.get(static_cast<Index>(i));
     ++block_->round;
     put_tokens(token_count);
 }
@@ -189,7 +199,8 @@ void Controller::check_sessions() {
 
 void Controller::check_locks() {
     for (const detail::BasicLock* lock : {static_cast<const detail::BasicLock*>(&world_->ledger),
-                                          static_cast<const detail::BasicLock*>(&world_->bank)})
+                                          static_cast<const detail::BasicLock*>(&world_->bank),
+                                          static_cast<const detail::BasicLock*>(&world_->news)})
         law_in_time("no lock stays held", [&]() -> std::string {
             const auto owner = lock->owner();
             return !lock->locked()

@@ -1,4 +1,5 @@
 // Conservation: items, counters, tasks, money.
+#include <algorithm>
 #include <map>
 
 #include "soak/controller.hpp"
@@ -11,6 +12,12 @@ std::string between(const std::string& what, std::int64_t found, std::uint64_t l
         return {};
     return what + " has grown by " + std::to_string(found) + ", but " + std::to_string(least) +
            " additions were done and " + std::to_string(most) + " begun";
+}
+
+// Of a store that has an order of its own.
+std::vector<std::string> by_maker(std::vector<std::string> texts) {
+    std::sort(texts.begin(), texts.end(), [](const std::string& a, const std::string& b) { return id_of(a) < id_of(b); });
+    return texts;
 }
 
 }  // namespace
@@ -74,6 +81,8 @@ void Controller::check_items() {
     std::vector<std::string> texts;
     for (const std::uint64_t badge : world_->badges.snapshot()) texts.push_back(text_of(badge));
     (void)check_store(badges, texts);
+    (void)check_store(stack, by_maker(world_->stack.snapshot()));
+    (void)check_store(ranks, by_maker(world_->ranks.snapshot()));
 }
 
 // Every item put is a task, until it is reported as done.
@@ -124,6 +133,13 @@ void Controller::check_sums() {
         const auto now = world_->space.get<std::int64_t>(attribute_name(i));
         law(exact, between(attribute_name(i), now - bases_.counted_in_namespace[i], sum.least, sum.most));
     }
+    for (unsigned i = 0; i < elements; ++i) {
+        const Bounds sum = bounds(&Page::counted_in_array, i);
+        law(exact, between("array " + std::to_string(i),
+                           world_->array.get(static_cast<Index>(i)) - bases_.counted_in_array[i], sum.least, sum.most));
+    }
+    const Bounds in_value = bounds(&Page::counted_in_value, 0);
+    law(exact, between("value", world_->value.get() - bases_.counted_in_value, in_value.least, in_value.most));
     for (unsigned i = 0; i < guarded; ++i) {
         const Bounds sum = bounds(&Page::counted_under_lock, i);
         law("counting under a lock loses nothing",

@@ -91,6 +91,7 @@ void Controller::account(unsigned index, int code) {
         may_be_lost_[store] += page.taking[store].exchange(0);
     page.op = Op::none;
     page.parked = false;
+    page.permits = 0;
     if (page.owes_token.exchange(false)) put_tokens(1);
 }
 
@@ -106,6 +107,7 @@ void Controller::put_tokens(unsigned count) {
 
 // Lets those go on who wait for others of their kind: when all put, nobody takes.
 void Controller::stand_in() {
+    stand_in_for_sync();
     for (int i = 0; i < 4 && world_->jobs.full(); ++i) {
         const auto text = world_->jobs.try_get();
         if (!text) return;

@@ -66,6 +66,7 @@ class Controller {
     void tend_service();
     void watch();
     void stand_in();
+    void stand_in_for_sync();  // (audit_sync.cpp)
     void put_tokens(unsigned count);
     void end_crew();
     bool finished() const;
@@ -76,7 +77,7 @@ class Controller {
     }
     std::string label(unsigned member) const;
 
-    // --- the laws (audit.cpp, audit_sums.cpp) ---
+    // --- the laws (audit.cpp, audit_sums.cpp, audit_sync.cpp) ---
     void audit(bool everything);
     bool quieten();
     void make_world();
@@ -86,6 +87,7 @@ class Controller {
     Bounds check_store(Store store, const std::vector<std::string>& left);
     void check_tasks(Bounds put);
     void check_sums();
+    void check_sync();
     void check_own();
     void check_locks();
     void check_passing();
@@ -127,7 +129,8 @@ class Controller {
         std::array<std::int64_t, guarded> counted_under_lock{};
         std::array<std::int64_t, counters> counted_by_counter{};
         std::array<std::int64_t, attributes> counted_in_namespace{};
-        std::int64_t transfers = 0;
+        std::int64_t transfers = 0, credits = 0, counted_in_value = 0;
+        std::array<std::int64_t, elements> counted_in_array{};
         std::uint64_t unfinished = 0;
     } bases_;
 };

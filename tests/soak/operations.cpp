@@ -82,6 +82,34 @@ constexpr const char* names[] = {
     "lock try_lock_until",
     "lock unlock",
     "lock look",
+    "queue lifo put",
+    "queue lifo get",
+    "queue priority put",
+    "queue priority get",
+    "semaphore try_acquire",
+    "semaphore try_acquire_for",
+    "semaphore acquire",
+    "semaphore release",
+    "semaphore held",
+    "event set",
+    "event clear",
+    "event wait",
+    "event wait_for",
+    "barrier wait",
+    "barrier wait_for",
+    "barrier reset",
+    "condition lock",
+    "condition wait",
+    "condition wait_for",
+    "condition notify",
+    "condition unlock",
+    "value fetch_add",
+    "array fetch_add",
+    "array slice",
+    "pipe make",
+    "pipe send",
+    "pipe recv",
+    "pipe close",
     "manager connect",
     "manager open",
     "manager make",
@@ -115,6 +143,15 @@ bool may_sleep(Op op) noexcept {
         case Op::lock_lock:
         case Op::lock_try_lock_for:
         case Op::lock_try_lock_until:
+        case Op::semaphore_acquire:
+        case Op::semaphore_try_acquire_for:
+        case Op::event_wait:
+        case Op::event_wait_for:
+        case Op::barrier_wait:
+        case Op::barrier_wait_for:
+        case Op::condition_lock:
+        case Op::condition_wait:
+        case Op::condition_wait_for:
             return true;
         default:
             return false;

@@ -108,7 +108,7 @@ void StoreWork::act() {
         round_ = context_.block.round.load();
         last_ = {};
     }
-    switch (context_.random.below(7)) {
+    switch (context_.random.below(9)) {
         case 0:
         case 1:
             return in_jobs();
@@ -120,6 +120,10 @@ void StoreWork::act() {
             return in_log();
         case 5:
             return in_badges();
+        case 6:
+            return in_stack();
+        case 7:
+            return in_ranks();
         default:
             return in_tickets();
     }

@@ -198,4 +198,23 @@ void StoreWork::in_badges() {
     }
 }
 
+// What is taken is the last or the lowest: in no order that one maker would know.
+void StoreWork::in_stack() {
+    auto& queue = world_.stack;
+    if (queue.size() < most_log && context_.chance(2))
+        return put_one(stack, Op::queue_lifo_put, [&](const auto& text) { return queue.put(text), true; });
+    take(stack, Op::queue_lifo_get, 1, [&](const auto& out) {
+        if (const auto text = queue.try_get()) out(*text);
+    }, false);
+}
+
+void StoreWork::in_ranks() {
+    auto& queue = world_.ranks;
+    if (queue.size() < most_log && context_.chance(2))
+        return put_one(ranks, Op::queue_priority_put, [&](const auto& text) { return queue.put(text), true; });
+    take(ranks, Op::queue_priority_get, 1, [&](const auto& out) {
+        if (const auto text = queue.try_get()) out(*text);
+    }, false);
+}
+
 }  // namespace muster::soak

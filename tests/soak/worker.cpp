@@ -26,6 +26,7 @@ struct Work {
     OwnObjects own;
     StoreWork stores;
     SumWork sums;
+    SyncWork syncs;
     OwnWork owns;
     ErrandWork errands;
     explicit Work(Context& context)
@@ -33,6 +34,7 @@ struct Work {
           own(open_own(context.realm.manager, context.index)),
           stores(context, world),
           sums(context, world),
+          syncs(context, world),
           owns(context, own),
           errands(context, world) {}
 };
@@ -53,6 +55,10 @@ void break_something(Context& context, Work& work) {
         for (int i = 0; i < 8; ++i) work.world.mail.put(text_of(id.packed()));
     }
     if (block.sabotaged(Sabotage::torn)) work.world.mail.put("no text of any item");
+    if (block.sabotaged(Sabotage::permit)) {  // taken, and nobody's
+        work.world.permits.acquire();
+        work.world.permits.disown(1);
+    }
     if (block.sabotaged(Sabotage::leak)) (void)context.realm.manager.dict("soak left over");
     if (block.sabotage.load() == Sabotage::asleep &&
         context.index == 0) {  // each time, until it is waited for
@@ -78,10 +84,12 @@ void run(Context& context) {
         if (context.block.sabotage.load(std::memory_order_relaxed) != Sabotage::none)
             break_something(context, *work);
         const std::uint64_t kind = context.random.below(100);
-        if (kind < 40) {
+        if (kind < 32) {
             work->stores.act();
-        } else if (kind < 60) {
+        } else if (kind < 49) {
             work->sums.act();
+        } else if (kind < 66) {
+            work->syncs.act();
         } else if (kind < 95) {
             work->owns.act();
         } else {

@@ -54,6 +54,8 @@ class StoreWork {
     void in_log();
     void in_tickets();
     void in_badges();
+    void in_stack();
+    void in_ranks();
     void look(Store store, const std::vector<std::string>& texts) const;
 
     Context& context_;
@@ -84,6 +86,30 @@ class SumWork {
     Context& context_;
     World& world_;
 };
+
+// What is there to wait for others, and numbers that all add to.
+class SyncWork {
+  public:
+    SyncWork(Context& context, World& world) : context_(context), world_(world) {}
+    void act();
+
+  private:
+    void with_permits();
+    void in_slots();
+    void at_flag();
+    void at_gate();
+    void make_credit();
+    void use_credit();
+    void enter_news();
+    void leave_news();
+    void in_numbers();
+    void through_pipe();
+
+    Context& context_;
+    World& world_;
+};
+// Under the lock of the news: whoever died with it may have had something to tell.
+void tell_for_the_dead(World& world);
 
 // Does the bank hold what it should? For who holds its lock; a transfer in flight is completed first.
 void mend_bank(World& world);

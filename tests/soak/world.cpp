@@ -39,7 +39,17 @@ World open_world(const Manager& manager) {
             manager.rlock(named("ledger")),
             manager.lock(named("bank")),
             std::move(vault),
-            manager.counter<std::uint32_t>(named("receipts"))};
+            manager.counter<std::uint32_t>(named("receipts")),
+            manager.queue<std::string>(named("stack"), {.order = Order::lifo}),
+            manager.queue<std::string>(named("ranks"), {.order = Order::priority}),
+            manager.semaphore(named("permits"), permit_count),
+            manager.bounded_semaphore(named("slots"), slot_count),
+            manager.event(named("flag")),
+            manager.barrier(named("gate"), gate_parties),
+            manager.condition(named("news")),
+            manager.value<std::int64_t>(named("credits")),
+            manager.value<std::int64_t>(named("value")),
+            manager.array<std::int64_t>(named("array"), elements)};
 }
 
 std::string attribute_name(unsigned index) { return "count " + std::to_string(index); }
@@ -65,7 +75,8 @@ std::vector<std::string> lasting_names(unsigned workers) {
     std::vector<std::string> all;
     for (const char* name : {"jobs", "mail", "tokens", "log", "tickets", "counters", "guarded", "counting",
                              "badges", "counter", "namespace", "journal", "ledger", "bank",
-                             "receipts"})
+                             "receipts", "stack", "ranks", "permits", "slots", "flag", "gate", "news",
+                             "credits", "value", "array"})
         all.push_back(named(name));
     for (unsigned i = 0; i < shards; ++i) all.push_back(shard_name(i));
     for (unsigned i = 0; i < vaults; ++i) all.push_back(vault_name(i));
@@ -75,7 +86,7 @@ std::vector<std::string> lasting_names(unsigned workers) {
 }
 
 Attached::Attached(const std::string& address)
-    : session(session::Session::attach(session::Address::parse(address))),
+    : session(session::Session::attach(session::Address::parse(address), base::Deadline::after(std::chrono::seconds(20)))),
       manager(std::make_shared<detail::Realm>(session)) {}
 
 }  // namespace muster::soak

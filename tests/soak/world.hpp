@@ -19,6 +19,8 @@ inline constexpr std::int64_t jobs_bound = 12;
 inline constexpr unsigned token_count = 3;
 inline constexpr unsigned shards = 4, accounts = 6;
 inline constexpr std::int64_t deposit = 1000;
+inline constexpr std::int64_t permit_count = 4, slot_count = 2;
+inline constexpr unsigned gate_parties = 3;
 inline constexpr unsigned vaults = 2;
 inline constexpr std::int64_t total_in_vaults = deposit * vaults * accounts;
 inline constexpr std::int64_t total_money = deposit * shards * accounts;
@@ -42,6 +44,14 @@ struct World {
     // Changed by transactions alone: money that moves between two dicts, and how often it did.
     std::vector<Dict<std::uint32_t, std::int64_t>> vault;
     Counter<std::uint32_t> receipts;
+    Queue<std::string> stack, ranks;  // last in first out, lowest first
+    Semaphore permits;                // kept from one operation to the next
+    BoundedSemaphore slots;
+    Event flag;
+    Barrier gate;
+    Condition news;                   // its lock guards `credits`
+    SharedValue<std::int64_t> credits, value;
+    Array<std::int64_t> array;
 };
 // Opens them, or makes them, empty.
 World open_world(const Manager& manager);
