@@ -73,8 +73,10 @@ const std::string& Condition::name() const noexcept { return condition_->name; }
 void Condition::check_owner(const char* operation) const {
     const sync::SlotId self = state_->session->known_slot();
     const sync::RecursiveLock lock(state_->segment(), state_->session->sessions(), state_->ref);
-    if (!self || lock.levels(self) == 0)
-        throw Error(Errc::not_owner, operation, condition_->subject(), "the calling thread does not hold its lock");
+    if (self && lock.levels(self) != 0) return;
+    // It held what is another object by now, perhaps.
+    if (state_->destroyed() || condition_->destroyed()) throw heap::Destroyed{};
+    throw Error(Errc::not_owner, operation, condition_->subject(), "the calling thread does not hold its lock");
 }
 
 bool Condition::wait_within(detail::Timeout timeout) {

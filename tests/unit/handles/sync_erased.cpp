@@ -103,3 +103,18 @@ TEST_CASE("who looks for the dead in an erased semaphore, condition or barrier t
     (void)manager.barrier("here", 2);
     untouched(heap::Kind::barrier, [](auto& in, auto ref) { return sync::Barrier(in, ref); });
 }
+
+TEST_CASE("who holds a condition that is erased is told so, though another object has its place") {
+    const test::LocalRealm realm;
+    const Manager manager = realm.manager();
+    Condition condition = manager.condition("news");
+    const heap::ObjectRef ref = test::ref_of(realm, "news");
+    condition.lock();
+    REQUIRE(manager.erase("news"));
+    (void)manager.lock("another");
+    REQUIRE(test::ref_of(realm, "another").id == ref.id);
+    REQUIRE_THROWS_MATCHES(condition.wait(), Error, fails_with(Errc::destroyed));
+    REQUIRE_THROWS_MATCHES(condition.notify(), Error, fails_with(Errc::destroyed));
+    condition.unlock();
+    REQUIRE(!manager.lock("another").locked());
+}
