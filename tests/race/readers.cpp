@@ -36,11 +36,12 @@ TEST_CASE("a dict's readers see whole values while writers change, grow and empt
                 dict.set(key, 'x' + whole(i));
             if (i % 700 == 699) dict.clear();
         });
-    team.watch([&](std::size_t i) {
-        if (const auto value = dict.get(static_cast<int>(i % keys))) {
-            ++found;
-            if (!is_whole(value->substr(1)) && value->size() > 1) ++torn;
-        }
+    team.watch([&](std::size_t) {
+        for (int key = 0; key < keys; ++key)  // on a busy machine it may be the only turn
+            if (const auto value = dict.get(key)) {
+                ++found;
+                if (!is_whole(value->substr(1)) && value->size() > 1) ++torn;
+            }
     });
     team.watch([&](std::size_t) {
         for (const auto& [key, value] : dict.snapshot())
