@@ -32,6 +32,15 @@ std::vector<Primitive> primitives() {
          [](const Manager& m) { m.queue<int>("idle").put(2); }},
         {"queue join", [](const Manager& m) { m.queue<int>("idle").put(1); },
          [](const Manager& m) { m.queue<int>("idle").join(); }},
+        {"semaphore", [](const Manager&) {}, [](const Manager& m) { m.semaphore("idle", 0).acquire(); }},
+        {"event", [](const Manager&) {}, [](const Manager& m) { m.event("idle").wait(); }},
+        {"barrier", [](const Manager&) {}, [](const Manager& m) { (void)m.barrier("idle", 51).wait(); }},
+        {"condition", [](const Manager&) {},
+         [](const Manager& m) {
+             Condition condition = m.condition("idle");
+             condition.lock();
+             condition.wait();
+         }},
     };
 }
 
