@@ -1,6 +1,5 @@
 #include "outside/rows.hpp"
 
-#include <mutex>
 #include <stdexcept>
 
 namespace outside {
@@ -25,11 +24,6 @@ std::string text(const Items& items) {
 
 const std::string large(9000, 'l');
 
-// The thread has its slot, without which nothing is taken out: how one is claimed depends on /proc, and is a row of its own.
-std::function<void()> with_slot(const Manager& manager) {
-    return [lock = manager.lock("outside-slot")]() mutable { const std::scoped_lock held(lock); };
-}
-
 Row dict_row(const Manager& manager, const std::string& name, std::size_t others, std::function<void(Dict&)> change) {
     Dict dict = manager.dict<std::string, std::string>("outside-dict");
     Row row;
@@ -49,7 +43,6 @@ Row list_row(const Manager& manager, const std::string& name, std::size_t size, 
     List list = manager.list<std::string>("outside-list");
     Row row;
     row.name = "List::" + name;
-    row.prepare = with_slot(manager);
     row.reset = [list, size]() mutable {
         std::vector<std::string> items;
         for (std::size_t i = 0; i < size; ++i) items.push_back("item" + std::to_string(i));
@@ -82,7 +75,6 @@ Row get_row(const Manager& manager, const std::string& name, const std::string& 
     Queue queue = manager.queue<std::string>("outside-get", {.maxsize = 1});
     Row row;
     row.name = name;
-    row.prepare = with_slot(manager);
     row.reset = [queue, item]() mutable {
         queue.clear();
         queue.put(item);

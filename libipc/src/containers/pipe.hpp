@@ -21,6 +21,7 @@ namespace muster::containers {
 using heap::ObjectLock;
 using heap::ObjectRef;
 using heap::ObjectRep;
+using heap::Taking;
 
 // One bit for each session.
 struct PipeEndRep {
@@ -52,10 +53,12 @@ class Pipe {
 
     // From this end to the other one. ok, full, gone (the other end).
     Result send(unsigned end, Bytes message, std::uint32_t self);
-    // The first message for this end, at most `most` bytes. ok, empty, gone (and empty), too_long (it stays).
+    // The first message for this end, at most `most` bytes. ok, empty, gone (and empty), too_long (it stays). Throws
+    // HandlesInside.
     template <typename Out>
-    Result receive(unsigned end, Out& out, std::uint64_t most, std::uint32_t self) {
+    Result receive(unsigned end, Out& out, std::uint64_t most, std::uint32_t self, Taking what = Taking::anything) {
         ObjectLock lock(segment_, ref_);
+        lock.allow(what);
         Fifo messages = fifo(end);
         if (messages.size() == 0) return is_gone(1 - end, self) ? Result::gone : Result::empty;
         const Fifo::Record record = messages.front();

@@ -28,6 +28,7 @@ namespace muster::containers {
 using heap::ObjectLock;
 using heap::ObjectRef;
 using heap::ObjectRep;
+using heap::Taking;
 
 // Stored; never renumbered.
 enum class Order : std::uint8_t { fifo = 0, lifo = 1, priority = 2 };
@@ -84,10 +85,12 @@ class Queue {
     }
 
     Result try_put(Bytes item);  // ok, full, closed
-    // Copies the item to where `out.resize(size)` says, and takes it. ok, empty, closed (and empty), lent.
+    // Copies the item to where `out.resize(size)` says, and takes it. ok, empty, closed (and empty), lent. Throws
+    // HandlesInside, as all that take one.
     template <typename Out>
-    Result try_get(Out& out) {
+    Result try_get(Out& out, Taking what = Taking::anything) {
         ObjectLock lock(segment_, ref_);
+        lock.allow(what);
         Next next;
         if (!find_next(next)) return nothing();
         copy(next, out.resize(static_cast<std::size_t>(next.size)));
@@ -105,7 +108,7 @@ class Queue {
     Many put_many(const muster::detail::Strings& items, std::size_t from = 0);
     // The first up to `most` items, added to `out`, with nobody's get in between. First in first out it is atomic, and
     // takes fewer than there are when they have very many blocks: then the result is ok, and the next call goes on.
-    Many get_many(std::size_t most, muster::detail::Strings& out);
+    Many get_many(std::size_t most, muster::detail::Strings& out, Taking what = Taking::anything);
 
     // Items put that nobody has reported as done, as queue.Queue's.
     std::uint64_t unfinished() const;
@@ -119,8 +122,9 @@ class Queue {
     };
     // As try_get, but the item stays the queue's until it is settled. `owner` is the session, not 0.
     template <typename Out>
-    Result try_lease(std::uint64_t owner, Out& out, Lease& lease) {
+    Result try_lease(std::uint64_t owner, Out& out, Lease& lease, Taking what = Taking::anything) {
         ObjectLock lock(segment_, ref_);
+        lock.allow(what);
         Next next;
         if (!find_next(next)) return nothing();
         copy(next, out.resize(static_cast<std::size_t>(next.size)));

@@ -62,8 +62,9 @@ Queue::Many Queue::put_many(const muster::detail::Strings& items, std::size_t fr
     return {done - from, done == items.size() ? Result::ok : Result::full};
 }
 
-Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out) {
+Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out, Taking what) {
     ObjectLock lock(segment_, ref_);
+    lock.allow(what);
     const std::uint64_t size = waiting();
     if (size == 0 && most != 0) return {0, nothing()};
     if (order() != Order::fifo || rep().returned.count != 0) {

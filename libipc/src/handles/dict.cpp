@@ -84,16 +84,20 @@ void DictBase::store_many(const Strings& canonical, const Strings& original, con
 bool DictBase::remove(const Key& key, Buffer* value, const char* operation) {
     return guarded(*state_, operation, [&] {
         if (value == nullptr) return table_of(*state_).remove(key.canonical);
-        return taking(*state_, *value, [&] {
-            return table_of(*state_).remove(key.canonical, [&](Bytes there) { copy(there, *value); });
+        return taking(*state_, *value, [&](heap::Taking what) {
+            return table_of(*state_).remove(key.canonical, [&](Bytes there) {
+                allow(*state_, what);
+                copy(there, *value);
+            });
         });
     });
 }
 
 bool DictBase::remove_last(Strings& key_and_value) {
     return guarded(*state_, "popitem", [&] {
-        return taking(*state_, key_and_value, [&] {
+        return taking(*state_, key_and_value, [&](heap::Taking what) {
             return table_of(*state_).remove_last([&](Bytes key, Bytes value) {
+                allow(*state_, what);
                 key_and_value.add(key);
                 key_and_value.add(value);
             });

@@ -247,8 +247,9 @@ void ListBase::append_all(const Strings& values) {
 void ListBase::take(Index index, Buffer& out) {
     guarded(*state_, "pop", [&] {
         containers::Sequence sequence = sequence_of(*state_);
-        (void)taking(*state_, out, [&] {
+        (void)taking(*state_, out, [&](heap::Taking what) {
             heap::ObjectLock lock = sequence.lock();
+            lock.allow(what);
             const std::uint64_t size = sequence.size();
             const auto at = resolve(index, size);
             if (!at || !sequence.pop(lock, *at, out)) throw_index(*state_, "pop", index, size);

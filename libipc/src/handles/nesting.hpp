@@ -4,9 +4,11 @@
 // until the change is done, and both sides are marked before (heap/object.hpp, ObjectFlags).
 // A value is read: `reading(state, out, [&] { ... copy into out ... })`. What the copy names is held before anybody decodes
 // it; where that came too late because the value had gone from the object meanwhile, the copy is made again.
-// A value is taken out: `taking(state, out, [&] { ... })`. As reading, and the thread's mark tells the collector meanwhile
-// that something is on its way. Why this suffices: DESIGN.md, "Nesting".
-// Values without handles cost a look at their first byte on the way in and at one flag on the way out.
+// A value is taken out: `taking(state, out, [&](heap::Taking what) { ... })`. As reading, and the thread's mark tells the
+// collector meanwhile that something is on its way. Why this suffices: DESIGN.md, "Nesting".
+// Values without handles cost a look at their first byte on the way in and at one flag on the way out: the mark, and the
+// slot that it stands in, are for objects in which a handle was ever stored. As it may be the first that is taken out,
+// whoever goes without the mark says so, and is refused under the object's lock when there is one by now.
 //
 // Thread safety: as the handles.
 #pragma once
@@ -83,6 +85,11 @@ inline bool has_handles(const ObjectState& from) noexcept {
     return (from.object().flags & heap::flag_with_handles) != 0;
 }
 
+// The same for who has the object's lock by other means than the containers'.
+inline void allow(const ObjectState& from, heap::Taking what) {
+    if (what == heap::Taking::plain && has_handles(from)) throw heap::HandlesInside{};
+}
+
 template <typename Out>
 bool hold_what_left(const ObjectState& from, std::shared_ptr<Kept>& kept, Out& out) {
     const Bytes bytes = all_bytes(out);
@@ -124,11 +131,18 @@ class Moving {
     const std::uint64_t before_;
 };
 
-// `take` puts into `out` what it takes away, and gives anything but void.
+// `take` adds to `out` what it takes away, and gives anything but void. It passes on what it may take, and is called again
+// when that was refused.
 template <typename Out, typename Take>
 auto taking(const ObjectState& from, Out& out, Take&& take) {
+    if (__builtin_expect(!has_handles(from), true)) {
+        try {
+            return take(heap::Taking::plain);
+        } catch (const heap::HandlesInside&) {  // the first one came this moment
+        }
+    }
     const Moving moving(from);
-    auto result = take();
+    auto result = take(heap::Taking::anything);
     if (__builtin_expect(has_handles(from), false)) {
         std::shared_ptr<Kept> kept;
         // What is gone was destroyed by name: nobody else can have freed it.

@@ -126,7 +126,7 @@ bool ConnectionBase::recv(Buffer& out, std::size_t most, Timeout timeout) const 
         const std::uint32_t self = end_->enter("recv", readable());
         Pipe pipe = end_->pipe();
         const auto attempt = [&] {
-            switch (taking(state, out, [&] { return pipe.receive(end_->end, out, most, self); })) {
+            switch (taking(state, out, [&](auto what) { return pipe.receive(end_->end, out, most, self, what); })) {
                 case Result::ok: return true;
                 case Result::gone:
                     throw Error(Errc::end_of_file, "recv", end_->subject(), "nobody has the other end any more");

@@ -172,14 +172,14 @@ bool QueueBase::take(const char* operation, Timeout timeout, bool* closed, Take&
 
 bool QueueBase::get(Buffer& out, Timeout timeout) {
     return take("get", timeout, nullptr, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&] { return queue.try_get(out); });
+        return taking(*state_, out, [&](auto what) { return queue.try_get(out, what); });
     });
 }
 
 bool QueueBase::get_unless_closed(Buffer& out) {
     bool closed = false;
     (void)take("consume", {}, &closed, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&] { return queue.try_get(out); });
+        return taking(*state_, out, [&](auto what) { return queue.try_get(out, what); });
     });
     return !closed;
 }
@@ -187,11 +187,11 @@ bool QueueBase::get_unless_closed(Buffer& out) {
 void QueueBase::get_many(std::size_t most, Strings& out, Timeout timeout) {
     if (most == 0) return;
     (void)take("get_many", timeout, nullptr, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&] {
-            containers::Queue::Many many = queue.get_many(most, out);
+        return taking(*state_, out, [&](heap::Taking what) {
+            containers::Queue::Many many = queue.get_many(most - out.size(), out, what);
             try {
                 while (many.count != 0 && many.result == Result::ok && out.size() < most)  // it may stop short of what there is
-                    many = queue.get_many(most - out.size(), out);
+                    many = queue.get_many(most - out.size(), out, what);
             } catch (const tx::Busy&) {  // what we have we give
             }
             if (out.size() > 1) point_of(*state_, room_point).notify_all();
@@ -203,8 +203,8 @@ void QueueBase::get_many(std::size_t most, Strings& out, Timeout timeout) {
 void QueueBase::drain(Strings& out) {
     guarded(*state_, "drain", [&] {
         containers::Queue queue = queue_of(*state_);
-        (void)taking(*state_, out, [&] {
-            while (queue.get_many(~std::size_t{0}, out).result == Result::ok) {
+        (void)taking(*state_, out, [&](heap::Taking what) {
+            while (queue.get_many(~std::size_t{0}, out, what).result == Result::ok) {
             }
             return true;
         });
@@ -217,7 +217,7 @@ std::optional<LeaseToken> QueueBase::lease(Buffer& out, Timeout timeout) {
     const std::uint64_t owner = guarded(*state_, "get_leased", [&] { return lease_owner(*state_->session); });
     const bool got = take("get_leased", timeout, nullptr,
                           [&](containers::Queue& queue) {
-                              return taking(*state_, out, [&] { return queue.try_lease(owner, out, lease); });
+                              return taking(*state_, out, [&](auto what) { return queue.try_lease(owner, out, lease, what); });
                           });
     if (!got) return {};
     return LeaseToken(state_, owner, lease.at, lease.id, lease.deliveries);

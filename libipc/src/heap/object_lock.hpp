@@ -8,6 +8,11 @@ namespace muster::heap {
 // The handle's object has been erased.
 struct Destroyed {};
 
+// Who takes values out of an object says what they may be: `plain`, no handles to objects. Nothing has to be done then for
+// what they name (handles/nesting.hpp); so it is refused where a handle was ever stored.
+enum class Taking { plain, anything };
+struct HandlesInside {};
+
 // How long those who only look (verify) wait for an object's lock.
 inline constexpr std::chrono::milliseconds inspection_patience{50};
 
@@ -56,6 +61,10 @@ class ObjectLock {
     const Segment& segment() const noexcept { return segment_; }
     ObjectRep& object() const noexcept { return object_; }
     ObjectRef ref() const noexcept { return ref_; }
+    // Before something is taken out. Throws HandlesInside.
+    void allow(Taking what) const {
+        if (__builtin_expect((object_.flags & flag_with_handles) != 0, false) && what == Taking::plain) throw HandlesInside{};
+    }
     Heap heap() const noexcept { return Heap(segment_, object_, ref_.id); }
 
   private:

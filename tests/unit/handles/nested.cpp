@@ -1,11 +1,14 @@
 // Handles as values: live objects in objects, and what keeps them.
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include <muster/ipc.hpp>
 
 #include "handles/realm.hpp"
 #include "session/realm.hpp"
 #include "session/session.hpp"
+#include "sync/sync.hpp"
 
 using muster::Errc;
 using muster::Value;
@@ -158,6 +161,93 @@ TEST_CASE("dynamic values name objects, and open them") {
     const Value taken = *table.pop("list");
     CHECK(world.manager.open<muster::List<>>(taken).size() == 2);
     CHECK(code_of([&] { world.manager.open(Value(1)); }) == Errc::type_mismatch);
+}
+
+TEST_CASE("nothing is freed while a thread has taken a value out and does not hold yet what it names") {
+    World world;
+    auto list = world.manager.list<muster::List<int>>("list");
+    list.push_back(world.manager.list<int>());
+    list.clear();
+    world.session->moving() = 1;
+    const auto report = world.realm.collect(true, 1'000'000);
+    CHECK(report.done);
+    CHECK(report.held_up);
+    CHECK(report.freed == 0);
+    world.session->moving() = 0;
+    CHECK(world.collect() == 1);
+}
+
+TEST_CASE("who takes plain values out needs no slot for it") {
+    World world;
+    auto list = world.manager.list<int>("list");
+    auto queue = world.manager.queue<int>("queue");
+    auto table = world.manager.dict<int, int>("table");
+    list.push_back(1);
+    queue.put(2);
+    table.set(3, 3);
+    CHECK(list.pop() == 1);
+    CHECK(queue.get() == 2);
+    CHECK(table.pop(3) == 3);
+    const muster::sync::Sessions sessions(world.session->segment());
+    CHECK(sessions.slots().empty());
+    auto nested = world.manager.list<muster::List<int>>("nested");
+    nested.push_back(list);
+    CHECK(nested.pop() == list);
+    CHECK(sessions.slots().size() == 1);  // the mark
+    CHECK_FALSE(sessions.any_moving());
+}
+
+TEST_CASE("who comes without a mark as the first handle is stored is refused, and nothing is changed") {
+    World world;
+    const muster::segment::Segment& segment = world.session->segment();
+    const muster::containers::Directory& directory = world.session->directory();
+    auto queue = world.manager.queue("queue");
+    auto list = world.manager.list("list");
+    queue.put(1);
+    CHECK(queue.get() == 1);
+    queue.put(muster::to_value(list));
+    const auto found = directory.find_any("queue");
+    REQUIRE(found);
+    muster::containers::Queue bytes(segment, found->ref);
+    muster::detail::Buffer out;
+    muster::detail::Strings many;
+    muster::containers::Queue::Lease lease;
+    constexpr auto plain = muster::heap::Taking::plain;
+    CHECK_THROWS_AS(bytes.try_get(out, plain), muster::heap::HandlesInside);
+    CHECK_THROWS_AS(bytes.get_many(2, many, plain), muster::heap::HandlesInside);
+    CHECK_THROWS_AS(bytes.try_lease(7, out, lease, plain), muster::heap::HandlesInside);
+    CHECK(out.size() == 0);
+    CHECK(many.size() == 0);
+    CHECK(queue.size() == 1);
+    CHECK(world.manager.open<muster::List<>>(queue.get()) == list);
+}
+
+TEST_CASE("the first handle that is stored in an object is alive when it is taken out, whoever collects meanwhile") {
+    World world;
+    std::atomic<bool> stop = false;
+    std::thread collector([&] {
+        while (!stop) (void)world.realm.collect(true, 1'000'000);
+    });
+    int lost = 0;
+    for (int round = 0; round < 500; ++round) {
+        auto way = world.manager.list<muster::List<int>>();
+        std::thread storer([&] { way.push_back(world.manager.list<int>()); });
+        const auto take = [&] {
+            try {
+                way.pop().push_back(round);
+            } catch (const muster::Error& error) {
+                if (error.errc() == Errc::index_error) return false;  // not stored yet
+                ++lost;
+            }
+            return true;
+        };
+        while (!take()) std::this_thread::yield();
+        storer.join();
+    }
+    stop = true;
+    collector.join();
+    CHECK(lost == 0);
+    CHECK(world.realm.check().violations.empty());
 }
 
 TEST_CASE("a plain container that is stored is a copy") {
