@@ -10,6 +10,7 @@
 
 #include <climits>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <vector>
 
@@ -63,6 +64,19 @@ void make_pipe(base::UniqueFd& read_end, base::UniqueFd& write_end) {
 }  // namespace
 
 PrivateDaemon::PrivateDaemon(const std::string& program, const std::string& memory) : owner_(::getpid()) {
+    try {
+        start(program, memory);
+    } catch (...) {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        remove_directory();
+        throw;
+    }
+}
+
+void PrivateDaemon::start(const std::string& program, const std::string& memory) {
     const std::string path = find_program(program);
     directory_ = make_directory();
     address_ = "unix:" + directory_ + "/muster.sock";
@@ -94,11 +108,12 @@ PrivateDaemon::PrivateDaemon(const std::string& program, const std::string& memo
     ::posix_spawn_file_actions_destroy(&actions);
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0) {
-        remove_directory();
+        pid_ = 0;
         throw Error(Errc::start_failed, "launch", "private daemon",
                     "exec " + path + ": " + base::errno_text(error) + "; set $MUSTER_DAEMON to where musterd is");
     }
     pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (!pidfd_) base::throw_errno(errno, "launch", "private daemon", "pidfd_open");
     ready_write.reset();
     wait_ready(std::move(ready));
 }
@@ -109,9 +124,6 @@ void PrivateDaemon::wait_ready(base::UniqueFd ready) {
     const int found = base::retry_interrupted([&] { return ::poll(&polled, 1, static_cast<int>(patience.count())); });
     char word[16];
     if (found > 0 && ::read(ready.get(), word, sizeof word) > 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    remove_directory();
     throw Error(Errc::start_failed, "launch", "private daemon",
                 found > 0 ? "it ended before it was ready; its message is on stderr" : "it was not ready in time");
 }
@@ -129,8 +141,11 @@ PrivateDaemon::~PrivateDaemon() {
 
 void PrivateDaemon::remove_directory() noexcept {
     if (directory_.empty()) return;
-    ::unlink((directory_ + "/muster.sock").c_str());
-    ::unlink((directory_ + "/muster.sock.lock").c_str());
+    for (const char* name : {"muster.sock", "muster.sock.lock"}) {
+        char path[256];  // on the stack: there may be no memory
+        std::snprintf(path, sizeof path, "%s/%s", directory_.c_str(), name);
+        ::unlink(path);
+    }
     ::rmdir(directory_.c_str());
 }
 

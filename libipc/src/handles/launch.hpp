@@ -21,6 +21,7 @@ class PrivateDaemon {
     const std::string& address() const noexcept { return address_; }
 
   private:
+    void start(const std::string& program, const std::string& memory);
     void wait_ready(base::UniqueFd ready);
     void remove_directory() noexcept;
     std::string directory_, address_;

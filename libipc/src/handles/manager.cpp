@@ -71,6 +71,11 @@ decltype(auto) guarded(const session::Session& session, const char* operation, c
     }
 }
 
+// What a handle holds, made before its object: where there is no memory for the one, the other is not made.
+std::shared_ptr<ObjectState> unbound(const std::shared_ptr<session::Session>& session, heap::Kind kind, std::string_view name) {
+    return std::make_shared<ObjectState>(session, heap::ObjectRef{}, kind, std::string(name));
+}
+
 void check_name(std::string_view name, const std::string& subject) {
     if (name.empty() || name.size() > heap::max_name || name.find('\0') != name.npos)
         throw Error(Errc::limit_exceeded, "open", subject, "a name has 1 to 255 bytes, none of them NUL");
@@ -101,8 +106,8 @@ StatePtr Manager::open(std::string_view name, ObjectKind of, QueueOptions option
     const std::string subject = detail::subject_of(kind, name, 0);
     check_name(name, subject);
     return guarded(*session, "open", subject, [&] {
-        const auto opened = session->directory().open_or_create(name, kind, initializer(kind, options));
-        auto state = std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+        auto state = unbound(session, kind, name);
+        state->ref = session->directory().open_or_create(name, kind, initializer(kind, options)).ref;
         if (kind == heap::Kind::queue && options.order) check_order(*state, *options.order);
         return state;
     });
@@ -112,8 +117,9 @@ StatePtr Manager::make(ObjectKind of, QueueOptions options) const {
     const auto& session = realm_->session();
     const heap::Kind kind = to_kind(of);
     return guarded(*session, "create", std::string(detail::kind_text(kind)), [&] {
-        const heap::ObjectRef ref = session->create(kind, initializer(kind, options));
-        return std::make_shared<ObjectState>(session, ref, kind, std::string());
+        auto state = unbound(session, kind, {});
+        state->ref = session->create(kind, initializer(kind, options));
+        return state;
     });
 }
 
@@ -143,9 +149,9 @@ StatePtr Manager::open_numbers(std::string_view name, ObjectKind of, std::size_t
     check_name(name, subject);
     check_length(subject, length, type);
     return guarded(*session, "open", subject, [&] {
-        const auto opened = session->directory().open_or_create(name, kind, numbers(*session, length, type, initial));
-        auto state = std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
-        const std::uint64_t there = containers::Scalars(session->segment(), opened.ref).length();
+        auto state = unbound(session, kind, name);
+        state->ref = session->directory().open_or_create(name, kind, numbers(*session, length, type, initial)).ref;
+        const std::uint64_t there = containers::Scalars(session->segment(), state->ref).length();
         if (there != length)
             throw Error(Errc::value_error, "open", subject,
                         "it has " + std::to_string(there) + " elements, not " + std::to_string(length));
@@ -159,8 +165,9 @@ StatePtr Manager::make_numbers(ObjectKind of, std::size_t length, ScalarType typ
     const std::string subject(detail::kind_text(kind));
     check_length(subject, length, type);
     return guarded(*session, "create", subject, [&] {
-        const heap::ObjectRef ref = session->create(kind, numbers(*session, length, type, initial));
-        return std::make_shared<ObjectState>(session, ref, kind, std::string());
+        auto state = unbound(session, kind, {});
+        state->ref = session->create(kind, numbers(*session, length, type, initial));
+        return state;
     });
 }
 
@@ -180,10 +187,11 @@ StatePtr Manager::make_pipe(bool duplex, std::int64_t maxsize) const {
     const auto& session = realm_->session();
     return guarded(*session, "create", "pipe", [&] {
         const std::uint32_t maker = session->id().index;
-        const heap::ObjectRef ref = session->create(heap::Kind::pipe, [&](heap::ObjectRep& object) {
+        auto state = unbound(session, heap::Kind::pipe, {});
+        state->ref = session->create(heap::Kind::pipe, [&](heap::ObjectRep& object) {
             detail::init_pipe(session->segment(), object, duplex, maxsize, maker);
         });
-        return std::make_shared<ObjectState>(session, ref, heap::Kind::pipe, std::string());
+        return state;
     });
 }
 
@@ -193,8 +201,9 @@ StatePtr Manager::open_with(std::string_view name, ObjectKind of, const Init& in
     const std::string subject = detail::subject_of(kind, name, 0);
     check_name(name, subject);
     return guarded(*session, "open", subject, [&] {
-        const auto opened = session->directory().open_or_create(name, kind, [&](heap::ObjectRep& object) { init(&object); });
-        return std::make_shared<ObjectState>(session, opened.ref, kind, std::string(name));
+        auto state = unbound(session, kind, name);
+        state->ref = session->directory().open_or_create(name, kind, [&](heap::ObjectRep& object) { init(&object); }).ref;
+        return state;
     });
 }
 
@@ -202,8 +211,9 @@ StatePtr Manager::make_with(ObjectKind of, const Init& init) const {
     const auto& session = realm_->session();
     const heap::Kind kind = to_kind(of);
     return guarded(*session, "create", std::string(detail::kind_text(kind)), [&] {
-        const heap::ObjectRef ref = session->create(kind, [&](heap::ObjectRep& object) { init(&object); });
-        return std::make_shared<ObjectState>(session, ref, kind, std::string());
+        auto state = unbound(session, kind, {});
+        state->ref = session->create(kind, [&](heap::ObjectRep& object) { init(&object); });
+        return state;
     });
 }
 

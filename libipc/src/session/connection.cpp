@@ -3,8 +3,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <thread>
 
 #include "session/control.hpp"
@@ -145,15 +147,18 @@ Connection::Got Connection::read_some() {
         return Got::broken;
     }
     if (count == 0) return Got::broken;
+    std::array<base::UniqueFd, Control::descriptor_limit> came;  // somebody's, before memory is asked for
+    std::size_t number = 0;
     for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        const std::size_t fds = std::min((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), came.size() - number);
         for (std::size_t i = 0; i < fds; ++i) {
             int fd;
             std::memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-            descriptors_.emplace_back(fd);
+            came[number++].reset(fd);
         }
     }
+    std::move(came.begin(), came.begin() + static_cast<std::ptrdiff_t>(number), std::back_inserter(descriptors_));
     if ((header.msg_flags & MSG_CTRUNC) != 0 || descriptors_.size() > Control::descriptor_limit)
         throw Error(Errc::protocol, "receive", "reply", "more descriptors than expected: is this musterd?");
     in_.append(bytes.data(), static_cast<std::size_t>(count));

@@ -227,6 +227,7 @@ sync::SlotId Session::find_slot() {
             return entry.slot.slot;
         }
     const std::lock_guard hold(mutex_);
+    mine.reserve(mine.size() + 1);  // what has a slot remembers it
     const sync::SessionId self = claim_locked();
     const sync::SlotId slot =
         claiming([&] { return sessions_.claim_slot(self, static_cast<pid_t>(::syscall(SYS_gettid))); });
@@ -244,8 +245,10 @@ bool Session::hold(heap::ObjectRef ref) {
         ++found->second;
         return true;
     }
+    decltype(held_) fresh;
+    fresh.emplace(key, 1);  // what is held is remembered
     if (!directory().hold(ref, claim_locked().index)) return false;
-    held_.emplace(key, 1);
+    held_.merge(fresh);
     return true;
 }
 
@@ -262,8 +265,12 @@ void Session::release(heap::ObjectRef ref) noexcept {
 
 heap::ObjectRef Session::create(heap::Kind kind, const containers::Directory::Init& init) {
     const std::lock_guard hold(mutex_);
+    decltype(held_) fresh;
+    fresh.emplace(decltype(held_)::key_type{}, 1);
+    auto remembered = fresh.extract(fresh.begin());
     const heap::ObjectRef ref = directory().create(kind, claim_locked().index, init);
-    held_.emplace(std::pair(ref.id, ref.generation), 1);
+    remembered.key() = {ref.id, ref.generation};
+    held_.insert(std::move(remembered));
     return ref;
 }
 

@@ -3,53 +3,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <new>
 #include <stdexcept>
 
 #include "harness.hpp"
 #include "keeper/proc.hpp"
+#include "support/failing/failures.hpp"
 
 using namespace muster;
 using namespace muster::keeper::test;
 using base::UniqueFd;
 
-namespace {
-
-// Shared with the keeper, which is forked from this process.
-struct Plan {
-    std::atomic<int> left{0};  // allocations of `pid` until one fails; 0: none does
-    std::atomic<pid_t> pid{0};
-};
-Plan* plan = nullptr;
-
-}  // namespace
-
-// For this whole program.
-void* operator new(std::size_t size) {
-    if (plan != nullptr && plan->left > 0 && plan->pid == ::getpid() && --plan->left == 0) throw std::bad_alloc();
-    if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc();
-}
-// As the default one: a sanitizer's own would not know of the delete below.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    try {
-        return ::operator new(size);
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
 TEST_CASE("a keeper without memory for a moment loses no start, no ending and no memory") {
-    void* const page = ::mmap(nullptr, sizeof(Plan), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(page != MAP_FAILED);
-    plan = new (page) Plan;
     int refusals = 0, restarts = 0;
     bool fired = true;
     for (int nth = 1; fired; ++nth) {
@@ -61,8 +28,7 @@ TEST_CASE("a keeper without memory for a moment loses no start, no ending and no
         const UniqueFd memory(::memfd_create("kept", MFD_CLOEXEC));
         link::SpawnSpec spec = shell("exit 7");
         spec.out.kind = link::Output::Kind::log;
-        plan->pid = keeper.pid();
-        plan->left = nth;
+        muster::test::FailNth failing(nth, {.steps = muster::test::allocation, .pid = keeper.pid()});
         keeper.send(link::KeepMemory{"kept"}, {memory.get()});
         keeper.send(link::Spawn{1, std::move(spec), "a note"});
 
@@ -77,8 +43,8 @@ TEST_CASE("a keeper without memory for a moment loses no start, no ending and no
             return refused || ending || keeper.link().closed();
         };
         REQUIRE(eventually(listen));
-        fired = plan->left == 0;
-        plan->left = 0;
+        fired = failing.fired();
+        failing.end();
 
         const bool restarted = !refused && !ending;
         if (restarted)

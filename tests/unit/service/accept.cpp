@@ -8,9 +8,9 @@
 #include <chrono>
 #include <new>
 
-#include "no_memory.hpp"
 #include "service/server/server.hpp"
 #include "support/child.hpp"
+#include "support/failing/failures.hpp"
 
 using namespace muster;
 
@@ -53,11 +53,10 @@ TEST_CASE("a server goes on accepting after it had no memory") {
         server.start();
         run();
         const auto first = connect_to(address, size);
-        test::left = nth;
-        test::failing = 20;
+        test::FailNth failing(nth, {.steps = test::allocation, .times = 20});
         run();
         run();
-        test::left = test::failing = 0;
+        failing.end();
         const std::size_t before = server.connections();
         const auto second = connect_to(address, size);
         CHECK(test::eventually([&] { return run(), server.connections() > before; }));

@@ -1,0 +1,170 @@
+#include "failing/world.hpp"
+
+#include <mutex>
+#include <sstream>
+#include <stdexcept>
+
+#include <muster/ipc.hpp>
+
+
+namespace muster::test {
+namespace {
+
+// A text in short: its letter and its length.
+std::string shown(const std::string& text) {
+    return text.empty() ? "-" : text.substr(0, 1) + std::to_string(text.size());
+}
+template <typename Items>
+std::string all(const Items& items) {
+    std::string out;
+    for (const auto& item : items) out += " " + shown(item);
+    return out;
+}
+
+// What an operation must give. (Catch's own would catch what it throws.)
+void expect(bool right) {
+    if (!right) throw std::logic_error("another result");
+}
+
+}  // namespace
+
+World::World() {
+    for (const char letter : std::string("abc")) {
+        dict.set(std::string(1, letter), text(letter));
+        list.push_back(text(letter));
+        queue.put(text(letter));
+        latest.put(text(letter));
+        lowest.put(text(letter));
+        set.add(std::string(1, letter));
+        counter.increment(std::string(1, letter), letter);
+        space.set(std::string(1, letter), text(letter));
+        pipe.second.send(text(letter));
+    }
+    list.push_back(text('l', 20'000));
+    queue.put(text('q', 20'000));
+    dict.set("large", text('d', 20'000));
+    lock.lock();
+    lock.unlock();
+    rlock.lock();
+    (void)pipe.first.poll();
+}
+
+std::string World::state() const {
+    std::ostringstream out;
+    for (const auto& [key, held] : dict.items()) out << " " << key << "=" << shown(held);
+    out << "\nlist" << all(list.snapshot()) << "\nqueue" << all(queue.snapshot()) << " unfinished " << queue.unfinished()
+        << " leased " << queue.leased() << (queue.closed() ? " closed" : "") << "\nlatest" << all(latest.snapshot())
+        << "\nlowest" << all(lowest.snapshot()) << " leased " << lowest.leased() << " dead " << lowest.dead_letters().size()
+        << "\nset" << all(set.snapshot()) << "\ncounter";
+    for (const auto& [key, count] : counter.snapshot()) out << " " << key << "=" << count;
+    out << "\nspace";
+    for (const auto& [name, held] : space.snapshot()) out << " " << name << "=" << shown(held.get<std::string>());
+    out << "\nvalue " << value.get() << " array";
+    for (const int number : array.snapshot()) out << " " << number;
+    out << "\nlock " << lock.locked() << " rlock " << rlock.levels() << " semaphore " << semaphore.get_value() << "/"
+        << semaphore.held() << " event " << event.is_set() << " barrier " << barrier.n_waiting() << barrier.broken()
+        << " waiting " << condition.n_waiting() << " message " << pipe.first.poll() << "\nnames " << manager.names().size();
+    const session::Realm daemon = realm.daemon();
+    out << " objects " << daemon.object_count() << " sessions " << daemon.session_count();
+    return out.str();
+}
+
+std::string World::violations() const {
+    std::string found;
+    for (const auto& violation : realm.daemon().check().violations) found += violation.object + ": " + violation.text + "\n";
+    return found;
+}
+
+// (What takes values away hands them over when they are gone: a failure meanwhile loses them. So it is not here.)
+std::vector<Operation> operations() {
+    using namespace std::chrono_literals;
+    const std::string large(20'000, 'z');
+    return {
+        {"dict set", [](World& w) { w.dict.set("new", text('n')); }},
+        {"dict set, large", [=](World& w) { w.dict.set("a", large); }},
+        {"dict set, expiring", [](World& w) { w.dict.set("new", text('n'), 1h); }},
+        {"dict insert", [](World& w) { w.dict.insert("new", text('n')); }},
+        {"dict setdefault", [](World& w) { w.dict.setdefault("a", text('n')); }},
+        {"dict update, pairs", [](World& w) { w.dict.update({{"x", text('x')}, {"y", text('y')}}); }, true},
+        {"dict update, a function", [](World& w) { w.dict.update("a", [](auto now) { return *now + text('n'); }); }},
+        {"dict compare_and_set", [](World& w) { w.dict.compare_and_set("a", text('a'), text('n')); }},
+        {"dict expire", [](World& w) { w.dict.expire("a", 1h); }},
+        {"dict persist", [](World& w) { w.dict.persist("a"); }},
+        {"dict erase", [](World& w) { w.dict.erase("a"); }},
+        {"dict clear", [](World& w) { w.dict.clear(); }},
+        {"list push_back", [](World& w) { w.list.push_back(text('n')); }},
+        {"list extend", [=](World& w) { w.list.extend(std::vector<std::string>(100, large.substr(0, 300))); }},
+        {"list insert", [](World& w) { w.list.insert(1, text('n')); }},
+        {"list set", [=](World& w) { w.list.set(0, large); }},
+        {"list update", [](World& w) { w.list.update(0, [](const auto& now) { return now + text('n'); }); }},
+        {"list remove", [](World& w) { w.list.remove(text('b')); }},
+        {"list erase", [](World& w) { w.list.erase(0); }},
+        {"list erase_slice", [](World& w) { w.list.erase_slice(0, {}, 2); }},
+        {"list sort", [](World& w) { w.list.sort(true); }},
+        {"list reverse", [](World& w) { w.list.reverse(); }},
+        {"list clear", [](World& w) { w.list.clear(); }},
+        {"queue put", [](World& w) { w.queue.put(text('n')); }},
+        {"queue put, large", [=](World& w) { w.queue.put(large); }},
+        {"queue put_many", [](World& w) { expect(w.queue.try_put_many({text('n'), text('m')}) == 2); }},
+        {"queue get_leased, ack", [](World& w) { w.queue.get_leased().ack(); }, true},
+        {"queue get_leased, nack", [](World& w) { w.queue.get_leased().nack(); }, true},
+        {"queue task_done", [](World& w) { w.queue.task_done(); }},
+        {"queue clear", [](World& w) { w.queue.clear(); }},
+        {"queue close", [](World& w) { w.queue.close(); }},
+        {"stack put", [](World& w) { w.latest.put(text('n')); }},
+        {"priority put", [](World& w) { w.lowest.put(text('n')); }},
+        {"priority put_many", [](World& w) { (void)w.lowest.try_put_many({text('n'), text('m')}); }, true},
+        {"priority lease, dead letters", [](World& w) {
+             w.lowest.get_leased().nack();
+             w.lowest.retry_dead_letters();
+         }, true},
+        {"set add", [](World& w) { w.set.add(text('n')); }},
+        {"set discard", [](World& w) { w.set.discard("a"); }},
+        {"counter increment", [](World& w) { w.counter.increment(text('n')); }},
+        {"counter set", [](World& w) { w.counter.set("a", 1); }},
+        {"namespace set", [](World& w) { w.space.set("n", text('n')); }},
+        {"namespace update", [](World& w) { w.space.update<std::string>("a", [](const auto& now) { return now + "n"; }); }},
+        {"namespace erase", [](World& w) { w.space.erase("a"); }},
+        {"value set", [](World& w) { w.value.set(9); }},
+        {"value fetch_add", [](World& w) { w.value.fetch_add(9); }},
+        {"array set", [](World& w) { w.array.set(1, 9); }},
+        {"array fill", [](World& w) { w.array.fill(9); }},
+        {"array update", [](World& w) { w.array.update([](auto numbers) { numbers[0] = 9; }); }},
+        {"lock lock", [](World& w) { w.lock.lock(); }},
+        {"rlock lock", [](World& w) { w.rlock.lock(); }},
+        {"rlock unlock", [](World& w) { w.rlock.unlock(); }},
+        {"semaphore acquire", [](World& w) { w.semaphore.acquire(); }},
+        {"semaphore try_acquire_for", [](World& w) { expect(w.semaphore.try_acquire_for(1h)); }},
+        {"semaphore release", [](World& w) { w.semaphore.release(); }},
+        {"condition", [](World& w) {
+             const std::unique_lock held(w.condition);
+             (void)w.condition.wait_for(1ns);
+             w.condition.notify_all();
+         }},
+        {"event set", [](World& w) { w.event.set(); }},
+        {"barrier wait", [](World& w) { w.barrier.wait(); }},
+        {"barrier abort", [](World& w) { w.barrier.abort(); }},
+        {"pipe send", [](World& w) { w.pipe.second.send(text('n')); }},
+        {"pipe made", [](World& w) { w.manager.pipe<std::string>().second.send(text('n')); }},
+        {"object made", [](World& w) { (void)w.manager.dict<std::string, int>("new object"); }},
+        {"object opened", [](World& w) { (void)w.manager.list<std::string>("list"); }},
+        {"anonymous object", [](World& w) { w.manager.queue<std::string>().put(text('n')); }},
+        {"object erased", [](World& w) { expect(w.manager.erase("set")); w.set = w.manager.set<std::string>("set"); }, true},
+        {"watch", [](World& w) {
+             auto watch = w.dict.watch("a");
+             w.dict.set("a", text('n'));
+             (void)watch.wait_for(1s);
+         }, true},
+        {"wait_any", [](World& w) { expect(wait_any({w.queue, w.event}).size() == 1); }},
+        {"transact", [](World& w) {
+             w.manager.transact([&](Transaction& t) {
+                 t(w.dict).set("new", t(w.queue).get());
+                 t(w.list).push_back(t(w.dict).at("a"));
+                 t(w.counter).increment("a");
+                 t(w.queue).put(text('n'));
+             });
+         }},
+    };
+}
+
+}  // namespace muster::test
