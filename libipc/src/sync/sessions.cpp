@@ -205,17 +205,17 @@ bool Sessions::in_use(SlotId slot) const noexcept {
     return low(ident) != 0 && SlotId::make(slot.index(), high(ident)) == slot;
 }
 
+// Slots are claimed from the front: behind one that never was (its ident is 0) nobody has ever been.
 std::vector<SlotId> Sessions::slots() const {
     std::vector<SlotId> all;
-    for (std::uint32_t index = 0; index < segment::max_slots; ++index)
+    for (std::uint32_t index = 0; index < segment::max_slots && slots_[index].ident != 0; ++index)
         if (const std::uint64_t ident = slots_[index].ident; low(ident) != 0) all.push_back(SlotId::make(index, high(ident)));
     return all;
 }
 
 bool Sessions::any_moving() const noexcept {
-    for (std::uint32_t index = 0; index < segment::max_slots; ++index)
-        if (__atomic_load_n(&slots_[index].moving, __ATOMIC_ACQUIRE) != 0 && low(slots_[index].ident) != 0)
-            return true;
+    for (std::uint32_t index = 0; index < segment::max_slots && slots_[index].ident != 0; ++index)
+        if (__atomic_load_n(&slots_[index].moving, __ATOMIC_ACQUIRE) != 0 && low(slots_[index].ident) != 0) return true;
     return false;
 }
 
