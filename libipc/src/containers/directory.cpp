@@ -3,6 +3,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "containers/directory_guard.hpp"
 
@@ -227,7 +228,8 @@ void Directory::doom(std::uint32_t id) {
     tx.commit();
 }
 
-// Takes a doomed object apart; `before` precedes it in the list. False: a live process is inside it; later.
+// Takes a doomed object apart; `before` precedes it in the list. False: a live process is inside it, or there is no memory to
+// remember its extents in; later.
 bool Directory::finish(std::uint32_t id, std::uint32_t before) {
     ObjectRep& object = heap::object_at(segment_, id);
     if ((object.flags & heap::flag_doomed) == 0) throw segment::Damage{"directory: doomed list"};
@@ -246,6 +248,8 @@ bool Directory::finish(std::uint32_t id, std::uint32_t before) {
         if (has_heap(ident.kind)) heap::Heap(segment_, object, id).destroy();  // again, if it was begun before
         tx::reconciled(object.domain);
     } catch (const tx::Busy&) {
+        return false;
+    } catch (const std::bad_alloc&) {
         return false;
     }
     Tx tx(segment_, domain_);
