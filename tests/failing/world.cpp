@@ -43,6 +43,7 @@ World::World() {
     list.push_back(text('l', 20'000));
     queue.put(text('q', 20'000));
     dict.set("large", text('d', 20'000));
+    nested.set("a", {manager.list<int>(), manager.list<int>()});
     lock.lock();
     lock.unlock();
     rlock.lock();
@@ -59,13 +60,19 @@ std::string World::state() const {
     for (const auto& [key, count] : counter.snapshot()) out << " " << key << "=" << count;
     out << "\nspace";
     for (const auto& [name, held] : space.snapshot()) out << " " << name << "=" << shown(held.get<std::string>());
+    out << "\nnested";
+    for (const std::string& name : nested.keys()) out << " " << name;
     out << "\nvalue " << value.get() << " array";
     for (const int number : array.snapshot()) out << " " << number;
     out << "\nlock " << lock.locked() << " rlock " << rlock.levels() << " semaphore " << semaphore.get_value() << "/"
         << semaphore.held() << " event " << event.is_set() << " barrier " << barrier.n_waiting() << barrier.broken()
         << " waiting " << condition.n_waiting() << " message " << pipe.first.poll() << "\nnames " << manager.names().size();
-    const session::Realm daemon = realm.daemon();
-    out << " objects " << daemon.object_count() << " sessions " << daemon.session_count();
+    session::Realm daemon = realm.daemon();
+    while (!daemon.collect(true, 100'000).done) {
+    }
+    std::uint32_t holders = 0;
+    for (const session::ObjectInfo& object : daemon.objects()) holders += object.holders;
+    out << " holders " << holders << " objects " << daemon.object_count() << " sessions " << daemon.session_count();
     return out.str();
 }
 
@@ -150,12 +157,16 @@ std::vector<Operation> operations() {
         {"object opened", [](World& w) { (void)w.manager.list<std::string>("list"); }},
         {"anonymous object", [](World& w) { w.manager.queue<std::string>().put(text('n')); }},
         {"object erased", [](World& w) { expect(w.manager.erase("set")); w.set = w.manager.set<std::string>("set"); }, true},
+        {"semaphore erased", [](World& w) { expect(w.manager.erase("spare")); }},
         {"watch", [](World& w) {
              auto watch = w.dict.watch("a");
              w.dict.set("a", text('n'));
              (void)watch.wait_for(1s);
          }, true},
         {"wait_any", [](World& w) { expect(wait_any({w.queue, w.event}).size() == 1); }},
+        {"handles stored", [](World& w) { w.nested.set("n", {w.manager.list<int>(), w.manager.list<int>()}); }},
+        {"handles stored, of others", [](World& w) { w.nested.insert("n", w.nested.at("a")); }},
+        {"handles read", [](World& w) { expect(w.nested.at("a").size() == 2); }},
         {"transact", [](World& w) {
              w.manager.transact([&](Transaction& t) {
                  t(w.dict).set("new", t(w.queue).get());

@@ -30,9 +30,11 @@ struct World {
     Namespace space = manager.ns("space");
     SharedValue<int> value = manager.value<int>("value", 7);
     Array<int> array = manager.array<int>("array", {1, 2, 3});
+    Dict<std::string, std::vector<List<int>>> nested = manager.dict<std::string, std::vector<List<int>>>("nested");
     Lock lock = manager.lock("lock");
     RLock rlock = manager.rlock("rlock");
     Semaphore semaphore = manager.semaphore("semaphore", 3);
+    Semaphore spare = manager.semaphore("spare", 3);  // that nobody looks at
     Condition condition = manager.condition("condition");
     Event event = manager.event("event");
     Barrier barrier = manager.barrier("barrier", 1);

@@ -88,6 +88,7 @@ class Directory {
     // what the first one left.
     void close();
     bool closed() const noexcept { return rep_.closed != 0; }
+
     // --- handles as values (directory_collect.cpp; the proof is in DESIGN.md, "Nesting") ---
     // To be called before a handle to `referent` is stored in `container`, by somebody who holds `referent` until it is
     // stored. False: one of them is gone.

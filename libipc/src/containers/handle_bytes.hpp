@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include <muster/detail/msgpack.hpp>
 
@@ -43,5 +44,9 @@ void for_each_handle(std::span<const std::byte> bytes, std::uint64_t realm, Fn&&
         if (ref.realm == realm) fn(ref);
     }
 }
+
+// Adds the handles, of whatever realm, that who decodes this one value finds in it. Of what is no value, as bytes of the
+// user's own in a pipe may be, none: nobody reads a handle from them.
+void read_handles(std::span<const std::byte> value, std::vector<muster::ObjectRef>& found);
 
 }  // namespace muster::containers

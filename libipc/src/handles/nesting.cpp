@@ -11,44 +11,13 @@ namespace {
                 "the handle is of another realm; an object can hold handles to objects of its own realm only");
 }
 
-// fn(ref) for each handle in the next value; of what is no value, none.
-template <typename Fn>
-void for_each_ref(Reader& in, Fn&& fn) {
-    switch (in.peek()) {
-        case Kind::array: {
-            for (std::size_t left = in.begin_array(); left > 0; --left) for_each_ref(in, fn);
-            return in.end();
-        }
-        case Kind::map: {
-            for (std::size_t left = 2 * in.begin_map(); left > 0; --left) for_each_ref(in, fn);
-            return in.end();
-        }
-        case Kind::extension: {
-            const Bytes bytes = in.raw();
-            if (containers::find_handle(bytes.data(), bytes.data() + bytes.size()) == bytes.data()) fn(load_ref(bytes.data() + 2));
-            return;
-        }
-        default: return in.skip();
-    }
-}
-
 }  // namespace
 
 void Entering::admit(const char* operation, Bytes value) {
     std::vector<muster::ObjectRef> refs;
-    try {
-        Reader in(value);
-        for_each_ref(in, [&](const muster::ObjectRef& ref) { refs.push_back(ref); });
-        in.finish();
-    } catch (const Error&) {  // bytes of the user's own (send_bytes): nobody reads a handle from them
-        return;
-    }
-    try {
-        for (const muster::ObjectRef& ref : refs) admit(operation, ref);
-    } catch (...) {
-        for (const heap::ObjectRef ref : held_) into_.session->release(ref);
-        throw;
-    }
+    containers::read_handles(value, refs);
+    held_.reserve(held_.size() + refs.size());  // what is held is remembered
+    for (const muster::ObjectRef& ref : refs) admit(operation, ref);
 }
 
 void Entering::admit(const char* operation, const muster::ObjectRef& ref) {
@@ -77,8 +46,10 @@ void Entering::admit(const char* operation, const muster::ObjectRef& ref) {
 std::shared_ptr<ObjectState> open_ref(const std::shared_ptr<session::Session>& session, const muster::ObjectRef& ref) {
     const heap::ObjectRef inner{ref.id, ref.generation};
     const auto there = session->directory().standing(ref.id);
-    if (!there || there->ref != inner || static_cast<std::uint8_t>(there->kind) != ref.kind || !session->hold(inner)) return {};
-    auto state = std::make_shared<ObjectState>(session, inner, there->kind, std::string(), true);
+    if (!there || there->ref != inner || static_cast<std::uint8_t>(there->kind) != ref.kind) return {};
+    auto state = std::make_shared<ObjectState>(session, inner, there->kind, std::string(), false);
+    if (!session->hold(inner)) return {};
+    state->held = true;
     if (auto entry = session->directory().look_up(ref.id); entry && entry->ref == inner) state->name = std::move(entry->name);
     return state;
 }
@@ -88,11 +59,10 @@ bool Kept::hold(Bytes bytes) {
     containers::for_each_handle(bytes, session_->realm(), [&](const muster::ObjectRef& ref) {
         const Key key{ref.id, ref.generation};
         if (held_.contains(key) || gone_.contains(key)) return;
-        auto state = open_ref(session_, ref);
-        if (state) {
+        if (auto state = open_ref(session_, ref)) {
             held_.emplace(key, std::move(state));
         } else {
-            gone_.emplace(key, true);
+            gone_.insert(key);
             all = false;
         }
     });

@@ -15,6 +15,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -35,10 +36,10 @@ inline bool may_hold_handles(Bytes value) noexcept {
 
 class Entering {
   public:
-    Entering(const ObjectState& into, const char* operation, Bytes value) : into_(into) {
+    Entering(const ObjectState& into, const char* operation, Bytes value) : Entering(into) {
         if (__builtin_expect(may_hold_handles(value), false)) admit(operation, value);
     }
-    Entering(const ObjectState& into, const char* operation, const Strings& values) : into_(into) {
+    Entering(const ObjectState& into, const char* operation, const Strings& values) : Entering(into) {
         for (std::size_t i = 0; i < values.size(); ++i)
             if (__builtin_expect(may_hold_handles(values[i]), false)) admit(operation, values[i]);
     }
@@ -49,7 +50,8 @@ class Entering {
     }
 
   private:
-    // Throws invalid_argument, destroyed; what was held before is let go.
+    explicit Entering(const ObjectState& into) noexcept : into_(into) {}  // from here on what is held is let go
+    // Throws invalid_argument, destroyed.
     void admit(const char* operation, Bytes value);
     void admit(const char* operation, const muster::ObjectRef& ref);
     const ObjectState& into_;
@@ -74,7 +76,7 @@ class Kept final : public Origin, public std::enable_shared_from_this<Kept> {
     using Key = std::pair<std::uint32_t, std::uint32_t>;
     std::shared_ptr<session::Session> session_;
     std::map<Key, std::shared_ptr<ObjectState>> held_;
-    std::map<Key, bool> gone_;
+    std::set<Key> gone_;
 };
 
 inline Bytes all_bytes(const Buffer& out) noexcept { return out.bytes(); }

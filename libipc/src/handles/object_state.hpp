@@ -20,7 +20,7 @@ struct ObjectState {
     bool held;         // in the session, by this
 
     ObjectState(std::shared_ptr<session::Session> in, heap::ObjectRef object, heap::Kind of, std::string called)
-        : session(std::move(in)), ref(object), kind(of), name(std::move(called)), held(name.empty()) {}
+        : ObjectState(std::move(in), object, of, called, called.empty()) {}
     ObjectState(std::shared_ptr<session::Session> in, heap::ObjectRef object, heap::Kind of, std::string called, bool holds)
         : session(std::move(in)), ref(object), kind(of), name(std::move(called)), held(holds) {}
     ObjectState(const ObjectState&) = delete;

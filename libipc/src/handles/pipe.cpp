@@ -2,8 +2,8 @@
 
 #include <atomic>
 
-#include "handles/wait_source.hpp"
 #include "handles/nesting.hpp"
+#include "handles/wait_source.hpp"
 #include "handles/waiting.hpp"
 
 namespace muster::detail {

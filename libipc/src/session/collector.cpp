@@ -47,8 +47,8 @@ bool Collector::finish() noexcept {
 }
 
 void Collector::reach(const Directory::Standing& object) {
-    if (object.ref.id >= reached_.size())
-        reached_.resize(std::max<std::size_t>(object.ref.id + 1, directory_.high_water() + 1));
+    // Ids are no more than fit into the segment (standing()); its count of them may be damaged.
+    if (object.ref.id >= reached_.size()) reached_.resize(std::max<std::size_t>(object.ref.id + 1, 2 * reached_.size()));
     std::uint32_t& known = reached_[object.ref.id];
     if (known == object.ref.generation) return;
     known = object.ref.generation;
