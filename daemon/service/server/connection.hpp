@@ -2,8 +2,9 @@
 // its last reply, goes on; so replies come in the order of the calls.
 //
 // Turns: between two reads or calls of one connection the others have theirs. What comes in small pieces is read the more
-// seldom the longer its message takes, and large messages no faster than a pace of their user's; what is no message is answered, and its connection closed, at a pace,
-// too: none of it keeps the service from those whose calls are small and whole.
+// seldom the longer its message takes, and large messages no faster than a pace of their user's; what is no message is
+// answered, and its connection closed, at a pace, too: none of it keeps the service from those whose calls are small and
+// whole.
 //
 // Limits: what is read and not yet handled is at most one message (varlink_parser.hpp); what the client does not read
 // is at most `max_output` and one reply, then it is disconnected; and of both no more than its user's share is left
