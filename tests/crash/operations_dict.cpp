@@ -106,7 +106,7 @@ std::vector<Operation> dict_operations() {
             set(s, "k1", letters(33'000, 'L'));
         },
         [](const Segment& s) { erase(s, "k1"); });
-    add("dict: remove_last", three, [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) {}); });
+    add("dict: remove_last", three, [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) { return true; }); });
     add("dict: clear", three, [](const Segment& s) { table(s).clear(); });
     add("dict: clear, with large and small extents",
         [](const Segment& s) {
@@ -145,7 +145,7 @@ std::vector<Operation> dict_operations() {
     all.back().long_way = true;
     add("dict: remove, the last", three, [](const Segment& s) { erase(s, "k2"); });
     add("dict: remove_last, the only one", [](const Segment& s) { fill(s, 1); },
-        [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) {}); });
+        [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) { return true; }); });
     add("dict: clear, the only one", [](const Segment& s) { fill(s, 1); }, [](const Segment& s) { table(s).clear(); });
     return all;
 }

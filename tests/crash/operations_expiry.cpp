@@ -110,7 +110,7 @@ std::vector<Operation> expiry_operations() {
             four(s);
             set(s, "end", "v", past);
         },
-        [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) {}); }).in_steps = true;
+        [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) { return true; }); }).in_steps = true;
     add("dict: clear, with a sweep under way", halfway, [](const Segment& s) { table(s).clear(); });
     add("dict: expire, one that stayed", four, [](const Segment& s) { table(s).expire(bytes("stays"), later); });
     add("dict: expire, one that would later", four, [](const Segment& s) { table(s).expire(bytes("later"), now + 1); });

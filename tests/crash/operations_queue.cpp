@@ -29,6 +29,22 @@ void get(const Segment& segment) {
     queue(segment).try_get(out);
 }
 
+// Looks at it, leaves it, and takes it then.
+void get_seen(const Segment& segment) {
+    muster::detail::Buffer item;
+    Queue::Seen seen;
+    queue(segment).try_get(item, seen, [] { return false; });
+    queue(segment).take_seen(item, seen);
+}
+
+// Looks at all, leaves them, and takes some then.
+void take_many_seen(const Segment& segment, std::size_t count) {
+    muster::detail::Strings items;
+    Queue::Seen seen;
+    queue(segment).look_at_many(Queue::unlimited, items, Queue::unlimited, seen);
+    queue(segment).take_many_seen(count, seen);
+}
+
 void make(const Segment& segment) {
     containers::Directory(segment).create(heap::Kind::queue, 0u, [](heap::ObjectRep& object) { Queue::init(object, 100); });
 }
@@ -114,6 +130,9 @@ std::vector<Operation> queue_operations() {
         },
         get);
     add("queue: try_get, an item with a block", of(2, Queue::inline_limit + 1), get);
+    add("queue: take_seen, the first of some", of(3), get_seen);
+    add("queue: take_seen, the only one", of(1), get_seen);
+    add("queue: take_seen, an item with a block", of(2, Queue::inline_limit + 1), get_seen);
     add("queue: put_many, a few", of(3), [](const Segment& s) { put_many(s, 4, 30); });
     add("queue: put_many, over several chunks", of(3), [](const Segment& s) { put_many(s, 12, 300); });
     // At once only by the hundred: a beginning of them may be there. Every further one would be put again.
@@ -129,6 +148,17 @@ std::vector<Operation> queue_operations() {
     add("queue: get_many, all of them", of(6), [](const Segment& s) { get_many(s, 10); });
     add("queue: get_many, several chunks", of(12, 300), [](const Segment& s) { get_many(s, 9); });
     add("queue: get_many, items with blocks", of(4, Queue::inline_limit + 1), [](const Segment& s) { get_many(s, 3); });
+    add("queue: get_many, fewer than it copied", of(12, 300), [](const Segment& s) {
+        muster::detail::Strings out;
+        queue(s).get_many(12, out, Queue::unlimited, [] { return std::size_t{7}; });
+    });
+    add("queue: get_many, of so many bytes", of(12, 300), [](const Segment& s) {
+        muster::detail::Strings out;
+        queue(s).get_many(12, out, 1500);
+    });
+    add("queue: take_many_seen, all of them", of(6), [](const Segment& s) { take_many_seen(s, 6); });
+    add("queue: take_many_seen, fewer than were seen", of(12, 300), [](const Segment& s) { take_many_seen(s, 9); });
+    add("queue: take_many_seen, items with blocks", of(4, Queue::inline_limit + 1), [](const Segment& s) { take_many_seen(s, 3); });
     add("queue: task_done, of several", of(3), [](const Segment& s) { queue(s).task_done(); });
     add("queue: task_done, the last", of(1), [](const Segment& s) { queue(s).task_done(); });
     add("queue: clear", of(3), [](const Segment& s) { queue(s).clear(); });

@@ -37,6 +37,12 @@ void get(const Segment& segment) {
     Out out;
     queue(segment).try_get(out);
 }
+void get_seen(const Segment& segment) {
+    muster::detail::Buffer item;
+    Queue::Seen seen;
+    queue(segment).try_get(item, seen, [] { return false; });
+    queue(segment).take_seen(item, seen);
+}
 Queue::Lease lease(const Segment& segment, std::uint64_t by = owner) {
     Out out;
     Queue::Lease lease;
@@ -122,6 +128,9 @@ std::vector<Operation> queue_order_operations() {
     add("queue: try_get, lowest first, the only one", of(Order::priority, 1), get);
     add("queue: try_get, one that came back",
         then(of(Order::fifo, 3), lease_one, [](const Segment& s) { give_back(s, 1); }), get);
+    add("queue: take_seen, lowest first", of(Order::priority, 5), get_seen);
+    add("queue: take_seen, one that came back",
+        then(of(Order::fifo, 3), lease_one, [](const Segment& s) { give_back(s, 1); }), get_seen);
     // Into a tree in one Tx, but one by one where each has its place.
     add("queue: put_many, last in first out", of(Order::lifo, 3),
         [](const Segment& s) { queue(s).put_many(strings("xyz", 30)); });

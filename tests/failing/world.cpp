@@ -1,5 +1,6 @@
 #include "failing/world.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
@@ -26,6 +27,12 @@ void expect(bool right) {
     if (!right) throw std::logic_error("another result");
 }
 
+// Where memory ends meanwhile, a beginning of what there is, and the rest stays.
+template <typename Items>
+void expect_beginning(const Items& all, const Items& got, std::size_t left) {
+    expect(!got.empty() && got.size() + left == all.size() && std::equal(got.begin(), got.end(), all.begin()));
+}
+
 }  // namespace
 
 World::World() {
@@ -44,6 +51,7 @@ World::World() {
     queue.put(text('q', 20'000));
     dict.set("large", text('d', 20'000));
     nested.set("a", {manager.list<int>(), manager.list<int>()});
+    jobs.put(manager.list<int>());
     lock.lock();
     lock.unlock();
     rlock.lock();
@@ -62,7 +70,7 @@ std::string World::state() const {
     for (const auto& [name, held] : space.snapshot()) out << " " << name << "=" << shown(held.get<std::string>());
     out << "\nnested";
     for (const std::string& name : nested.keys()) out << " " << name;
-    out << "\nvalue " << value.get() << " array";
+    out << "\njobs " << jobs.size() << " leased " << jobs.leased() << "\nvalue " << value.get() << " array";
     for (const int number : array.snapshot()) out << " " << number;
     out << "\nlock " << lock.locked() << " rlock " << rlock.levels() << " semaphore " << semaphore.get_value() << "/"
         << semaphore.held() << " event " << event.is_set() << " barrier " << barrier.n_waiting() << barrier.broken()
@@ -82,7 +90,6 @@ std::string World::violations() const {
     return found;
 }
 
-// (What takes values away hands them over when they are gone: a failure meanwhile loses them. So it is not here.)
 std::vector<Operation> operations() {
     using namespace std::chrono_literals;
     const std::string large(20'000, 'z');
@@ -98,6 +105,9 @@ std::vector<Operation> operations() {
         {"dict expire", [](World& w) { w.dict.expire("a", 1h); }},
         {"dict persist", [](World& w) { w.dict.persist("a"); }},
         {"dict erase", [](World& w) { w.dict.erase("a"); }},
+        {"dict pop", [](World& w) { expect(w.dict.pop("b") == text('b')); }},
+        {"dict pop, large", [](World& w) { expect(w.dict.pop("large") == text('d', 20'000)); }},
+        {"dict popitem", [](World& w) { expect(w.dict.popitem().second.front() == 'd'); }},
         {"dict clear", [](World& w) { w.dict.clear(); }},
         {"list push_back", [](World& w) { w.list.push_back(text('n')); }},
         {"list extend", [=](World& w) { w.list.extend(std::vector<std::string>(100, large.substr(0, 300))); }},
@@ -109,15 +119,36 @@ std::vector<Operation> operations() {
         {"list erase_slice", [](World& w) { w.list.erase_slice(0, {}, 2); }},
         {"list sort", [](World& w) { w.list.sort(true); }},
         {"list reverse", [](World& w) { w.list.reverse(); }},
+        {"list pop", [](World& w) { expect(w.list.pop(1) == text('b')); }},
+        {"list pop, large", [](World& w) { expect(w.list.pop() == text('l', 20'000)); }},
         {"list clear", [](World& w) { w.list.clear(); }},
         {"queue put", [](World& w) { w.queue.put(text('n')); }},
         {"queue put, large", [=](World& w) { w.queue.put(large); }},
         {"queue put_many", [](World& w) { expect(w.queue.try_put_many({text('n'), text('m')}) == 2); }},
-        {"queue get_leased, ack", [](World& w) { w.queue.get_leased().ack(); }, true},
-        {"queue get_leased, nack", [](World& w) { w.queue.get_leased().nack(); }, true},
+        {"queue get", [](World& w) { expect(w.queue.get() == text('a')); }},
+        {"queue get_many", [](World& w) {
+             const std::vector<std::string> all{text('a'), text('b'), text('c')};
+             const auto got = w.queue.get_many(3);
+             expect_beginning(all, got, w.queue.size() - 1);
+         }, true},
+        {"queue drain", [](World& w) {
+             const std::vector<std::string> all{text('a'), text('b'), text('c'), text('q', 20'000)};
+             const auto got = w.queue.drain();
+             expect_beginning(all, got, w.queue.size());
+         }, true},
+        {"queue consume", [](World& w) { expect(*w.queue.consume().begin() == text('a')); }},
+        {"queue get_leased, ack", [](World& w) { w.queue.get_leased().ack(); }},
+        {"queue get_leased, nack", [](World& w) { w.queue.get_leased().nack(); }},
         {"queue task_done", [](World& w) { w.queue.task_done(); }},
         {"queue clear", [](World& w) { w.queue.clear(); }},
         {"queue close", [](World& w) { w.queue.close(); }},
+        {"stack get", [](World& w) { expect(w.latest.get() == text('c')); }},
+        {"stack drain", [](World& w) {
+             const std::vector<std::string> all{text('c'), text('b'), text('a')};
+             const auto got = w.latest.drain();
+             expect_beginning(all, got, w.latest.size());
+         }, true},
+        {"priority get", [](World& w) { expect(w.lowest.get() == text('a')); }},
         {"stack put", [](World& w) { w.latest.put(text('n')); }},
         {"priority put", [](World& w) { w.lowest.put(text('n')); }},
         {"priority put_many", [](World& w) { (void)w.lowest.try_put_many({text('n'), text('m')}); }, true},
@@ -126,6 +157,7 @@ std::vector<Operation> operations() {
              w.lowest.retry_dead_letters();
          }, true},
         {"set add", [](World& w) { w.set.add(text('n')); }},
+        {"set pop", [](World& w) { expect(w.set.pop() == "c"); }},
         {"set discard", [](World& w) { w.set.discard("a"); }},
         {"counter increment", [](World& w) { w.counter.increment(text('n')); }},
         {"counter set", [](World& w) { w.counter.set("a", 1); }},
@@ -152,6 +184,8 @@ std::vector<Operation> operations() {
         {"barrier wait", [](World& w) { w.barrier.wait(); }},
         {"barrier abort", [](World& w) { w.barrier.abort(); }},
         {"pipe send", [](World& w) { w.pipe.second.send(text('n')); }},
+        {"pipe recv", [](World& w) { expect(w.pipe.first.recv() == text('a')); }},
+        {"pipe recv_bytes", [](World& w) { expect(w.pipe.first.recv_bytes(1000).size() > 700); }},
         {"pipe made", [](World& w) { w.manager.pipe<std::string>().second.send(text('n')); }},
         {"object made", [](World& w) { (void)w.manager.dict<std::string, int>("new object"); }},
         {"object opened", [](World& w) { (void)w.manager.list<std::string>("list"); }},
@@ -166,6 +200,9 @@ std::vector<Operation> operations() {
         {"wait_any", [](World& w) { expect(wait_any({w.queue, w.event}).size() == 1); }},
         {"handles stored", [](World& w) { w.nested.set("n", {w.manager.list<int>(), w.manager.list<int>()}); }},
         {"handles stored, of others", [](World& w) { w.nested.insert("n", w.nested.at("a")); }},
+        {"handles taken", [](World& w) { expect(w.nested.pop("a")->size() == 2); }},
+        {"handles taken out of a queue", [](World& w) { (void)w.jobs.get(); }},
+        {"handles leased", [](World& w) { (void)w.jobs.get_leased(); }},
         {"handles read", [](World& w) { expect(w.nested.at("a").size() == 2); }},
         {"transact", [](World& w) {
              w.manager.transact([&](Transaction& t) {

@@ -31,6 +31,7 @@ struct World {
     SharedValue<int> value = manager.value<int>("value", 7);
     Array<int> array = manager.array<int>("array", {1, 2, 3});
     Dict<std::string, std::vector<List<int>>> nested = manager.dict<std::string, std::vector<List<int>>>("nested");
+    Queue<List<int>> jobs = manager.queue<List<int>>("jobs");
     Lock lock = manager.lock("lock");
     RLock rlock = manager.rlock("rlock");
     Semaphore semaphore = manager.semaphore("semaphore", 3);

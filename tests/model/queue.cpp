@@ -57,10 +57,62 @@ TEST_CASE("a queue answers as a deque does") {
             const std::string item(size, static_cast<char>('a' + below(26)));
             REQUIRE(queue.try_put(bytes(item)) == Result::ok);
             reference.push_back(item);
+        } else if (below(10) == 0) {  // many: as they are copied, or looked at first
+            const std::size_t most = 1 + below(6), enough = 1 + below(3000), wanted = below(7);
+            muster::detail::Strings items;
+            Queue::Many many{};
+            if (below(2) == 0) {
+                many = queue.get_many(most, items, enough, [&] { return std::min(wanted, items.size()); });
+                REQUIRE(items.size() == many.count);
+                if (!reference.empty() && wanted == 0) REQUIRE(many.result == Result::kept);
+            } else {
+                Queue::Seen seen;
+                const std::size_t count = queue.look_at_many(most, items, enough, seen);
+                REQUIRE((count == 0) == reference.empty());
+                const bool overtaken = count != 0 && below(4) == 0;
+                if (overtaken) {
+                    Out out;
+                    REQUIRE(queue.try_get(out) == Result::ok);
+                    reference.pop_front();
+                }
+                many = queue.take_many_seen(std::min(wanted, count), seen);
+                REQUIRE(many.count == (overtaken ? 0 : std::min(wanted, count)));
+                REQUIRE((many.result == Result::kept) == overtaken);
+            }
+            for (std::size_t i = 0; i < many.count; ++i) {
+                REQUIRE(std::ranges::equal(items[i], bytes(reference.front())));
+                reference.pop_front();
+            }
         } else {
             Out out, next;
             REQUIRE((queue.peek(next) == Result::empty) == reference.empty());
-            REQUIRE((queue.try_get(out) == Result::empty) == reference.empty());
+            if (below(3) == 0) {  // looked at first, then taken; now and then somebody is faster
+                muster::detail::Buffer item;
+                Queue::Seen seen;
+                const auto taken = [&](Result result) {
+                    out.value.assign(reinterpret_cast<const char*>(item.data()), item.size());
+                    return result;
+                };
+                REQUIRE(queue.try_get(item, seen, [] { return false; }) == (reference.empty() ? Result::empty : Result::kept));
+                if (!reference.empty() && below(4) == 0) {
+                    Out first;
+                    REQUIRE(queue.try_get(first) == Result::ok);
+                    REQUIRE(first.value == reference.front());
+                    reference.pop_front();
+                    const bool again = !reference.empty();
+                    const Result second = queue.take_seen(item, seen);
+                    REQUIRE((second == Result::empty) == !again);
+                    if (second == Result::kept) REQUIRE(taken(second) == Result::kept);
+                    if (second == Result::ok) REQUIRE(taken(second) == Result::ok);  // of the same bytes
+                    if (second == Result::kept) REQUIRE(taken(queue.take_seen(item, seen)) == Result::ok);
+                    if (!again) continue;
+                    next.value = reference.front();
+                } else {
+                    REQUIRE(taken(queue.take_seen(item, seen)) == (reference.empty() ? Result::empty : Result::ok));
+                }
+            } else {
+                REQUIRE((queue.try_get(out) == Result::empty) == reference.empty());
+            }
             if (!reference.empty()) {
                 REQUIRE(out.value == reference.front());
                 REQUIRE(next.value == reference.front());

@@ -136,14 +136,14 @@ TEST_CASE("a table whose keys expire answers as one that knows when") {
                 break;
             case 8: {
                 std::string taken;
-                REQUIRE(table.remove(bytes(key), [&](Bytes value) { taken = text(value); }) == (there != nullptr));
+                REQUIRE(table.remove(bytes(key), [&](Bytes value) { return taken = text(value), true; }) == (there != nullptr));
                 if (there != nullptr) REQUIRE(taken == there->value);
                 reference.erase(key);
                 break;
             }
             case 9: {
                 std::string last;
-                const bool any = table.remove_last([&](Bytes k, Bytes) { last = text(k); });
+                const bool any = table.remove_last([&](Bytes k, Bytes) { return last = text(k), true; });
                 REQUIRE(any == !reference.entries.empty());
                 if (any) {
                     REQUIRE(last == reference.entries.back().key);

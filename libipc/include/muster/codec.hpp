@@ -56,6 +56,20 @@ concept Storable = Encodable<T> && requires(Reader& in) {
     requires std::same_as<decltype(codec<T>::decode(in)), T>;
 };
 
+namespace detail {
+// Decoding it, and destroying it, runs no code but the library's and the standard's (take.hpp). A codec says so with
+// `of_library`; Outer are the structs around it, which may be in themselves, in a vector.
+template <typename T, typename... Outer>
+inline constexpr bool decoded_by_library = [] {
+    if constexpr (requires { codec<T>::template of_library<Outer...>; })
+        return codec<T>::template of_library<Outer...>;
+    else
+        return false;
+}();
+template <typename T>
+concept DecodedByLibrary = decoded_by_library<T>;
+}  // namespace detail
+
 template <typename T>
 void Writer::write(const T& value) {
     static_assert(Encodable<T>, "this type has no muster::codec");
@@ -84,7 +98,7 @@ T decode(std::span<const std::byte> bytes) {
 
 // Bytes as they came out of a shared object: the handles in them are opened there.
 template <Storable T>
-T decode(detail::Encoded bytes) {
+T decode(const detail::Encoded& bytes) {
     Reader in(bytes, Reader::Of::value, bytes.origin);
     T value = codec<T>::decode(in);
     in.finish();
@@ -110,18 +124,24 @@ std::vector<std::byte> to_bytes(const T& value) {
 
 template <>
 struct codec<bool> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, bool value) { out.boolean(value); }
     static bool decode(Reader& in) { return in.boolean(); }
 };
 
 template <std::integral T>
 struct codec<T> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, T value) { out.integer(value); }
     static T decode(Reader& in) { return in.integer<T>(); }
 };
 
 template <>
 struct codec<double> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, double value) { out.number(value); }
     static double decode(Reader& in) { return in.number(); }
 };
@@ -129,6 +149,8 @@ struct codec<double> {
 // Read from a double it is rounded; one beyond the range of float is a value_error.
 template <>
 struct codec<float> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, float value) { out.number(static_cast<double>(value)); }
     static float decode(Reader& in) {
         const double wide = in.number();
@@ -145,12 +167,16 @@ template <typename T>
 requires std::is_enum_v<T>
 struct codec<T> {
     using Number = std::underlying_type_t<T>;
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, T value) { codec<Number>::encode(out, static_cast<Number>(value)); }
     static T decode(Reader& in) { return static_cast<T>(codec<Number>::decode(in)); }
 };
 
 template <>
 struct codec<std::string> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, const std::string& text) { out.string(text); }
     static std::string decode(Reader& in) { return std::string(in.string()); }
 };
@@ -171,6 +197,8 @@ struct codec<char[size]> : codec<const char*> {};
 namespace detail {
 template <typename T>
 struct NilCodec {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, const T&) { out.nil(); }
     static T decode(Reader& in) {
         in.nil();
@@ -187,6 +215,8 @@ template <typename Rep, typename Period>
 requires Storable<Rep>
 struct codec<std::chrono::duration<Rep, Period>> {
     using Duration = std::chrono::duration<Rep, Period>;
+    template <typename... Outer>
+    static constexpr bool of_library = detail::decoded_by_library<Rep, Outer...>;
     static void encode(Writer& out, Duration value) { codec<Rep>::encode(out, value.count()); }
     static Duration decode(Reader& in) { return Duration(codec<Rep>::decode(in)); }
 };
@@ -195,12 +225,16 @@ template <typename Clock, typename Duration>
 requires Storable<Duration>
 struct codec<std::chrono::time_point<Clock, Duration>> {
     using Point = std::chrono::time_point<Clock, Duration>;
+    template <typename... Outer>
+    static constexpr bool of_library = detail::decoded_by_library<Duration, Outer...>;
     static void encode(Writer& out, Point value) { codec<Duration>::encode(out, value.time_since_epoch()); }
     static Point decode(Reader& in) { return Point(codec<Duration>::decode(in)); }
 };
 
 template <>
 struct codec<ObjectRef> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, ObjectRef ref) { out.object_ref(ref); }
     static ObjectRef decode(Reader& in) { return in.object_ref(); }
 };
@@ -210,6 +244,8 @@ struct codec<ObjectRef> {
 // [key, value] pairs.
 template <>
 struct codec<Value> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, const Value& value);
     static Value decode(Reader& in);
 };

@@ -83,7 +83,7 @@ class Counter : public detail::DictBase {
     // Was it there?
     bool erase(const K& key) {
         const detail::EncodedKey<K> k(key);
-        return remove({k.canonical(), k.original()}, nullptr, "erase");
+        return remove({k.canonical(), k.original()}, "erase");
     }
 
   private:

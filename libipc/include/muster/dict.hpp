@@ -5,7 +5,8 @@
 // process is stopped inside one.
 //
 // Throws Error: destroyed (the dict was erased), out_of_memory (nothing changed), limit_exceeded (a key over 64 KiB, a
-// value over 1 GiB), unhashable (a key that holds an object), type_mismatch (a stored value is no V).
+// value over 1 GiB), unhashable (a key that holds an object), type_mismatch (a stored value is no V; pop and popitem, too,
+// then leave it where it is, as when there is no memory to decode it).
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@
 #include <muster/codec.hpp>
 #include <muster/detail/key.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/take.hpp>
 #include <muster/detail/timeout.hpp>
 #include <muster/value.hpp>
 #include <muster/watch.hpp>
@@ -52,8 +54,10 @@ class DictBase : public Handle {
     // Was it stored? `present` gets the value that stands there when it was not.
     bool store(const Key& key, Bytes value, If condition = If::always, Bytes expected = {}, Buffer* present = nullptr);
     void store_many(const Strings& canonical, const Strings& original, const Strings& values);
-    bool remove(const Key& key, Buffer* value, const char* operation);
-    bool remove_last(Strings& key_and_value);
+    bool remove(const Key& key, const char* operation);
+    bool take(const Key& key, const Taker& taker);
+    // The entry inserted last: its key and its value. False: there is none.
+    bool take_last(const Taker& taker);
     // With a time to live; zero and less: it has expired at once.
     bool store_for(const Key& key, Bytes value, std::chrono::nanoseconds ttl, If condition);
     bool expire(const Key& key, std::chrono::nanoseconds ttl);
@@ -206,12 +210,10 @@ class Dict : public detail::DictBase {
         encode(e, *expected);
         return store(as_key(k), v.bytes(), If::equal, e.bytes());
     }
-    bool erase(const K& key) { return remove(as_key(detail::EncodedKey<K>(key)), nullptr, "erase"); }
+    bool erase(const K& key) { return remove(as_key(detail::EncodedKey<K>(key)), "erase"); }
     std::optional<V> pop(const K& key) {
         const detail::EncodedKey<K> k(key);
-        detail::Buffer value;
-        if (!remove(as_key(k), &value, "pop")) return {};
-        return decode<V>(value.bytes());
+        return detail::take_one<V>([&](const detail::Taker& taker) { return take(as_key(k), taker); });
     }
     V pop(const K& key, V otherwise) {
         auto found = pop(key);
@@ -219,9 +221,14 @@ class Dict : public detail::DictBase {
     }
     // The pair inserted last. Throws key_error when the dict is empty.
     value_type popitem() {
-        detail::Strings last;
-        if (!remove_last(last)) throw_absent("popitem", {});
-        return {decode<K>(last[0]), decode<V>(last[1])};
+        const auto take_it = [&](const detail::Taker& taker) {
+            if (!take_last(taker)) throw_absent("popitem", {});
+            return true;
+        };
+        constexpr bool of_library = detail::DecodedByLibrary<K> && detail::DecodedByLibrary<V>;
+        return detail::take_value<value_type, of_library>(take_it, [](const detail::Encoded& key, const detail::Encoded& value) {
+            return value_type(decode<K>(key), decode<V>(value));
+        });
     }
 
     // --- watching, see watch.hpp ---

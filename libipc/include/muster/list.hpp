@@ -2,7 +2,8 @@
 //
 // Every call is atomic, extend() of a million elements too. Readers lock nothing. Indices may be negative, from the end,
 // as Python's. Throws Error: index_error, value_error (no such value), destroyed, out_of_memory (nothing changed),
-// limit_exceeded (an element over 1 GiB), type_mismatch (a stored element is no T).
+// limit_exceeded (an element over 1 GiB), type_mismatch (a stored element is no T; pop, too, then leaves it where it is, as
+// when there is no memory to decode it).
 #pragma once
 
 #include <initializer_list>
@@ -13,6 +14,7 @@
 
 #include <muster/codec.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/take.hpp>
 #include <muster/value.hpp>
 
 namespace muster {
@@ -46,7 +48,7 @@ class ListBase : public Handle {
     void append(Bytes value);
     void insert_before(Index index, Bytes value);
     void append_all(const Strings& values);
-    void take(Index index, Buffer& out);
+    void take(Index index, const Taker& taker);
     // The first that equals, in Python's sense; [start, stop) clamped as a slice.
     std::optional<std::size_t> find(Bytes value, Index start, Index stop) const;
     std::size_t count_equal(Bytes value) const;
@@ -132,9 +134,10 @@ class List : public detail::ListBase {
     }
     // Throws index_error (also when empty).
     T pop(Index index = -1) {
-        detail::Buffer out;
-        take(index, out);
-        return decode<T>(out.bytes());
+        return detail::take_value<T>([&](const detail::Taker& taker) {
+            take(index, taker);
+            return true;
+        });
     }
     // The first equal one. Throws value_error when there is none.
     void remove(const T& value) {

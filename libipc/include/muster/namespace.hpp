@@ -57,7 +57,7 @@ class Namespace : public detail::DictBase {
     }
     void erase(std::string_view name) {
         const NameKey key(name);
-        if (!DictBase::remove({key.bytes(), {}}, nullptr, "erase")) throw_absent("erase", key.bytes());
+        if (!DictBase::remove({key.bytes(), {}}, "erase")) throw_absent("erase", key.bytes());
     }
     // Atomically attribute = change(attribute); `change` runs without any lock, and again if somebody else was faster.
     // Returns the new value.

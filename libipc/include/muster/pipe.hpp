@@ -13,7 +13,8 @@
 // Thread safety: as Handle. Blocking calls sleep; a death is seen within a fraction of a second.
 // Throws Error: closed (this end was closed in this process), end_of_file, broken_pipe, invalid_argument (an end that
 // only sends was asked to receive, or the other way; a negative timeout), limit_exceeded (a message over 1 GiB, or over
-// recv_bytes's limit: it stays), out_of_memory (nothing changed), type_mismatch.
+// recv_bytes's limit: it stays), out_of_memory (nothing changed), type_mismatch (a message that cannot be decoded, for want of
+// memory, too, stays the next one).
 #pragma once
 
 #include <chrono>
@@ -23,6 +24,7 @@
 
 #include <muster/codec.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/take.hpp>
 #include <muster/detail/timeout.hpp>
 #include <muster/value.hpp>
 
@@ -61,7 +63,7 @@ class ConnectionBase {
 
   protected:
     bool send(Bytes message, Timeout timeout) const;
-    bool recv(Buffer& out, std::size_t most, Timeout timeout) const;
+    bool recv(const Taker& taker, std::size_t most, Timeout timeout) const;
 
   private:
     friend class muster::Waitable;
@@ -88,7 +90,9 @@ class Connection : public detail::ConnectionBase {
     }
 
     // Blocks until there is a message.
-    T recv() const { return *recv_within({}); }
+    T recv() const {
+        return detail::take_value<T>([&](const detail::Taker& taker) { return ConnectionBase::recv(taker, max_message, {}); });
+    }
     // None: still nothing.
     [[nodiscard]] std::optional<T> try_recv() const { return recv_within(std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
@@ -103,9 +107,8 @@ class Connection : public detail::ConnectionBase {
         return ConnectionBase::send(v.bytes(), timeout);
     }
     std::optional<T> recv_within(detail::Timeout timeout) const {
-        detail::Buffer out;
-        if (!ConnectionBase::recv(out, max_message, timeout)) return {};
-        return decode<T>(out.bytes());
+        return detail::take_one<T>(
+            [&](const detail::Taker& taker) { return ConnectionBase::recv(taker, max_message, timeout); });
     }
 };
 

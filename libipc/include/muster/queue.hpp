@@ -3,6 +3,8 @@
 //
 // An item is either in the queue or was taken by exactly one get; a process killed in between loses none. An item taken
 // under a lease is the queue's until it is acknowledged: if the consumer dies, it goes to another one.
+// What get, get_many, drain and the like cannot decode (it is no T, or there is no memory for it) stays where it is: the
+// call throws type_mismatch, or what T's codec or allocator throws, and the item is the next one out still.
 // Blocking calls sleep; whoever dies, no waiter is forgotten for longer than a fraction of a second.
 //
 // Order: first in first out; last in first out; or lowest first, by the natural order of the values (numbers, strings,
@@ -23,6 +25,7 @@
 #include <muster/codec.hpp>
 #include <muster/detail/lease.hpp>
 #include <muster/detail/object.hpp>
+#include <muster/detail/take.hpp>
 #include <muster/detail/timeout.hpp>
 #include <muster/value.hpp>
 
@@ -80,11 +83,11 @@ class QueueBase : public Handle {
   protected:
     bool put(Bytes value, Timeout timeout);
     std::size_t put_many(const Strings& values, Timeout timeout);
-    bool get(Buffer& out, Timeout timeout);
-    bool get_unless_closed(Buffer& out);  // false: closed and drained
-    void get_many(std::size_t most, Strings& out, Timeout timeout);
-    void drain(Strings& out);
-    std::optional<LeaseToken> lease(Buffer& out, Timeout timeout);
+    bool get(const Taker& taker, Timeout timeout);
+    bool get_unless_closed(const Taker& taker);  // false: closed and drained
+    std::size_t get_many(std::size_t most, const Taker& taker, Timeout timeout);
+    std::size_t drain(const Taker& taker);
+    std::optional<LeaseToken> lease(const Taker& taker, Timeout timeout);
     bool peek(Buffer& out) const;
     void read(Strings& out) const;
     void read_dead(Strings& out, std::vector<std::uint64_t>& deliveries) const;
@@ -158,7 +161,9 @@ class Queue : public detail::QueueBase {
     }
 
     // Blocks while the queue is empty.
-    T get() { return *get_within({}); }
+    T get() {
+        return detail::take_value<T>([&](const detail::Taker& taker) { return QueueBase::get(taker, {}); });
+    }
     // None: still empty.
     [[nodiscard]] std::optional<T> try_get() { return get_within(std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
@@ -171,25 +176,26 @@ class Queue : public detail::QueueBase {
         if (!item) throw_empty();
         return std::move(*item);
     }
-    // Up to `most` of what is there, taken at once; waits for the first one. Empty: nothing came in time.
+    // Up to `most` of what is there; waits for the first one. Empty: nothing came in time. They are taken at once as long
+    // as they come to less than 64 KiB and T's codec is none of the user's; otherwise in portions, or one by one, between
+    // which others may take some. Of items that cannot be decoded it gives those before the first of them; that one stays,
+    // and when it is the next one out the call throws.
     std::vector<T> get_many(std::size_t most) { return get_many_within(most, {}); }
     [[nodiscard]] std::vector<T> try_get_many(std::size_t most) { return get_many_within(most, std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
     [[nodiscard]] std::vector<T> get_many_for(std::size_t most, std::chrono::duration<Rep, Period> timeout) {
         return get_many_within(most, detail::saturated(timeout));
     }
-    // All that waits, taken out. Never blocks; empty for a closed queue, too.
+    // All that waits, taken out. Never blocks; empty for a closed queue, too. With what cannot be decoded as get_many.
     [[nodiscard]] std::vector<T> drain() {
-        detail::Strings all;
-        QueueBase::drain(all);
-        return decode_all(all);
+        return detail::take_many<T>(64, [&](const detail::Taker& taker) { return QueueBase::drain(taker); });
     }
 
     // for (auto& item : queue.consume()) ...: get after get, until the queue is closed and drained.
     class Consumption;
     Consumption consume() { return Consumption(*this); }
 
-    // As get, but under a lease.
+    // As get, but under a lease. What cannot be decoded goes back at once, as with nack(): a delivery that failed.
     Leased<T> get_leased() { return *lease_within({}); }
     [[nodiscard]] std::optional<Leased<T>> try_get_leased() { return lease_within(std::chrono::nanoseconds(0)); }
     template <typename Rep, typename Period>
@@ -243,20 +249,20 @@ class Queue : public detail::QueueBase {
         return QueueBase::put_many(all, timeout);
     }
     std::optional<T> get_within(detail::Timeout timeout) {
-        detail::Buffer out;
-        if (!QueueBase::get(out, timeout)) return {};
-        return decode<T>(out.bytes());
+        return detail::take_one<T>([&](const detail::Taker& taker) { return QueueBase::get(taker, timeout); });
     }
     std::vector<T> get_many_within(std::size_t most, detail::Timeout timeout) {
-        detail::Strings all;
-        QueueBase::get_many(most, all, timeout);
-        return decode_all(all);
+        return detail::take_many<T>(most,
+                                    [&](const detail::Taker& taker) { return QueueBase::get_many(most, taker, timeout); });
     }
     std::optional<Leased<T>> lease_within(detail::Timeout timeout) {
-        detail::Buffer out;
-        auto token = QueueBase::lease(out, timeout);
-        if (!token) return {};
-        return Leased<T>(std::move(*token), decode<T>(out.bytes()));  // what does not decode goes back
+        std::optional<detail::LeaseToken> token;
+        auto item = detail::take_one<T>([&](const detail::Taker& taker) {
+            token = QueueBase::lease(taker, timeout);
+            return token.has_value();
+        });
+        if (!item) return {};
+        return Leased<T>(std::move(*token), std::move(*item));
     }
 };
 
@@ -275,12 +281,12 @@ class Queue<T>::Consumption {
         T& operator*() const { return *of_->item_; }
         T* operator->() const { return &*of_->item_; }
         Iterator& operator++() {
-            detail::Buffer out;
             of_->item_.reset();
-            if (of_->queue_.get_unless_closed(out))
-                of_->item_.emplace(decode<T>(out.bytes()));
-            else
+            const auto make = [this](std::size_t, const detail::Encoded& item, const detail::Encoded&) { of_->item_.emplace(decode<T>(item)); };
+            if (!of_->queue_.get_unless_closed(detail::Taker(make, detail::DecodedByLibrary<T>))) {
+                of_->item_.reset();
                 of_ = nullptr;
+            }
             return *this;
         }
         void operator++(int) { ++*this; }

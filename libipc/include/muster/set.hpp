@@ -43,18 +43,19 @@ class Set : public detail::DictBase {
     // Was it there?
     bool discard(const T& element) {
         const detail::EncodedKey<T> k(element);
-        return DictBase::remove({k.canonical(), k.original()}, nullptr, "discard");
+        return DictBase::remove({k.canonical(), k.original()}, "discard");
     }
     // Throws key_error.
     void remove(const T& element) {
         const detail::EncodedKey<T> k(element);
-        if (!DictBase::remove({k.canonical(), k.original()}, nullptr, "remove")) throw_absent("remove", k.canonical());
+        if (!DictBase::remove({k.canonical(), k.original()}, "remove")) throw_absent("remove", k.canonical());
     }
-    // Takes one out, the last that was added. Throws key_error when the set is empty.
+    // Takes one out, the last that was added; what cannot be decoded stays. Throws key_error when the set is empty.
     T pop() {
-        detail::Strings last;
-        if (!remove_last(last)) throw_absent("pop", {});
-        return decode<T>(last[0]);
+        return detail::take_value<T>([&](const detail::Taker& taker) {
+            if (!take_last(taker)) throw_absent("pop", {});
+            return true;
+        });
     }
 };
 

@@ -4,22 +4,6 @@
 
 namespace muster::containers {
 
-Fifo::Record Fifo::record_at(std::uint64_t position) const {
-    const std::uint64_t word = segment::load_word(segment_.block<std::uint64_t>(position));
-    Record record;
-    record.size = word & ~external;
-    if ((word & external) == 0) {
-        if (record.size > inline_limit) throw segment::Damage{"queue: size of an item"};
-        record.bytes = position + 8;
-        record.end = position + 8 + padded(record.size);
-    } else {
-        record.block = record.bytes = segment::load_word(segment_.block<std::uint64_t>(position + 8));
-        record.end = position + 16;
-    }
-    (void)segment_.bytes(record.bytes, record.size);
-    return record;
-}
-
 // A further chunk behind the last one; the tail is at its beginning. A queue that grows gets larger chunks.
 void Fifo::add_chunk(Tx& tx, Heap& heap, std::uint64_t need) {
     const std::uint64_t last = rep_.tail_chunk;

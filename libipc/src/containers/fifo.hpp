@@ -126,7 +126,21 @@ class Fifo {
 
     static std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) & ~std::uint64_t{7}; }
     static std::uint64_t record_size(std::uint64_t item) noexcept { return 8 + (item <= inline_limit ? padded(item) : 8); }
-    Record record_at(std::uint64_t position) const;
+    Record record_at(std::uint64_t position) const {
+        const std::uint64_t word = segment::load_word(segment_.block<std::uint64_t>(position));
+        Record record;
+        record.size = word & ~external;
+        if (__builtin_expect((word & external) == 0, true)) {
+            if (record.size > inline_limit) throw segment::Damage{"queue: size of an item"};
+            record.bytes = position + 8;
+            record.end = position + 8 + padded(record.size);
+        } else {
+            record.block = record.bytes = segment::load_word(segment_.block<std::uint64_t>(position + 8));
+            record.end = position + 16;
+        }
+        (void)segment_.bytes(record.bytes, record.size);
+        return record;
+    }
     // Where the next record is: behind the end of a chunk it is the first of the next one.
     std::uint64_t head_position() const {
         const std::uint64_t at = rep_.head_chunk, head = rep_.head;

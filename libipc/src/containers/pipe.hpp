@@ -21,7 +21,6 @@ namespace muster::containers {
 using heap::ObjectLock;
 using heap::ObjectRef;
 using heap::ObjectRep;
-using heap::Taking;
 
 // One bit for each session.
 struct PipeEndRep {
@@ -41,7 +40,8 @@ static_assert(sizeof(PipeRep) == 128);
 
 class Pipe {
   public:
-    enum class Result { ok, full, empty, gone, too_long };
+    // kept: the message stays where it is.
+    enum class Result { ok, full, empty, gone, too_long, kept };
 
     Pipe(const Segment& segment, ObjectRef ref) : segment_(segment), object_(heap::object_at(segment, ref.id)), ref_(ref) {}
     // For Directory's Init: the maker is the heir of both ends.
@@ -53,19 +53,26 @@ class Pipe {
 
     // From this end to the other one. ok, full, gone (the other end).
     Result send(unsigned end, Bytes message, std::uint32_t self);
-    // The first message for this end, at most `most` bytes. ok, empty, gone (and empty), too_long (it stays). Throws
-    // HandlesInside.
-    template <typename Out>
-    Result receive(unsigned end, Out& out, std::uint64_t most, std::uint32_t self, Taking what = Taking::anything) {
+    // The first message for this end, at most `most` bytes, goes if `accept(number, copy)`, under the lock, is true; `copy()`
+    // copies it to `out`. Each message has another number. ok, empty, gone (and empty), too_long (it stays), kept.
+    template <typename Out, typename Accept>
+    Result receive(unsigned end, Out& out, std::uint64_t most, std::uint32_t self, Accept&& accept) {
         ObjectLock lock(segment_, ref_);
-        lock.allow(what);
         Fifo messages = fifo(end);
         if (messages.size() == 0) return is_gone(1 - end, self) ? Result::gone : Result::empty;
         const Fifo::Record record = messages.front();
         if (record.size > most) return Result::too_long;
-        messages.copy_out(record, out.resize(static_cast<std::size_t>(record.size)));
+        const auto room = [&] { return out.resize(static_cast<std::size_t>(record.size)); };
+        if (!accept(rep().to[end].gets.get(), [&] { messages.copy_out(record, room()); })) return Result::kept;
         take(lock, messages, record);
         return Result::ok;
+    }
+    template <typename Out>
+    Result receive(unsigned end, Out& out, std::uint64_t most, std::uint32_t self) {
+        return receive(end, out, most, self, [](std::uint64_t, const auto& copy) {
+            copy();
+            return true;
+        });
     }
     // What receive would say: ok, empty, gone.
     Result poll(unsigned end, std::uint32_t self) const;

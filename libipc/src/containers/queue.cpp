@@ -50,6 +50,24 @@ void Queue::copy(const Next& next, std::byte* to) const {
     }
 }
 
+Queue::Result Queue::take_seen(muster::detail::Buffer& item, Seen& seen) {
+    ObjectLock lock(segment_, ref_);
+    Next next;
+    if (!find_next(next)) return nothing();
+    const Seen now = seen_of(next);
+    if (!(now.in_chunks && seen.in_chunks && now.gets == seen.gets)) {
+        muster::detail::Buffer bytes;
+        copy(next, bytes.resize(static_cast<std::size_t>(next.size)));
+        if (!std::ranges::equal(bytes.bytes(), item.bytes())) {
+            std::ranges::copy(bytes.bytes(), item.resize(bytes.size()));
+            seen = now;
+            return Result::kept;
+        }
+    }
+    take(lock, next);
+    return Result::ok;
+}
+
 void Queue::take(ObjectLock& lock, const Next& next) {
     const auto take_last = [&](bool in_place) {
         heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {

@@ -73,7 +73,8 @@ class Queue {
   public:
     static constexpr std::uint64_t inline_limit = Fifo::inline_limit;
     // lent: closed and nothing waits, but what is leased may come back.
-    enum class Result { ok, full, empty, closed, lent };
+    // kept: the item stays where it is.
+    enum class Result { ok, full, empty, closed, lent, kept };
 
     Queue(const Segment& segment, ObjectRef ref) : segment_(segment), object_(heap::object_at(segment, ref.id)), ref_(ref) {}
     // For Directory's Init.
@@ -85,18 +86,34 @@ class Queue {
     }
 
     Result try_put(Bytes item);  // ok, full, closed
-    // Copies the item to where `out.resize(size)` says, and takes it. ok, empty, closed (and empty), lent. Throws
-    // HandlesInside, as all that take one.
-    template <typename Out>
-    Result try_get(Out& out, Taking what = Taking::anything) {
+    // Which item it was that was looked at and kept.
+    struct Seen {
+        std::uint64_t gets = 0;
+        bool in_chunks = false;
+    };
+    // Copies the item to where `out.resize(size)` says, and takes it if `accept()`, under the lock, is true.
+    // ok, empty, closed (and empty), lent, kept.
+    template <typename Out, typename Accept>
+    Result try_get(Out& out, Seen& seen, Accept&& accept) {
         ObjectLock lock(segment_, ref_);
-        lock.allow(what);
         Next next;
         if (!find_next(next)) return nothing();
         copy(next, out.resize(static_cast<std::size_t>(next.size)));
+        if (!accept()) {
+            seen = seen_of(next);
+            return Result::kept;
+        }
         take(lock, next);
         return Result::ok;
     }
+    template <typename Out>
+    Result try_get(Out& out) {
+        Seen seen;
+        return try_get(out, seen, [] { return true; });
+    }
+    // Takes the next item if it is the one that was seen, or one of the same bytes, which `item` still holds; otherwise that
+    // one has been seen (kept).
+    Result take_seen(muster::detail::Buffer& item, Seen& seen);
 
     struct Many {
         std::size_t count;  // items put or taken
@@ -106,9 +123,19 @@ class Queue {
     // time exist at once, of a priority queue one by one: after a death, or when memory runs out, a beginning of them
     // is there. Throws OutOfMemory only when not one was put.
     Many put_many(const muster::detail::Strings& items, std::size_t from = 0);
-    // The first up to `most` items, added to `out`, with nobody's get in between. First in first out it is atomic, and
-    // takes fewer than there are when they have very many blocks: then the result is ok, and the next call goes on.
-    Many get_many(std::size_t most, muster::detail::Strings& out, Taking what = Taking::anything);
+    // The first up to `most` items, added to `out`, with nobody's get in between. First in first out it is atomic. It takes
+    // fewer than there are when they have very many blocks, for which the log has no room, or when it has taken `enough`
+    // bytes: then the result is ok, and the next call goes on. `accept`, under the lock, says how many of those added are
+    // taken (kept: none, or not all); in the other orders it is asked item by item. What stays does not stay in `out`.
+    // In the other orders what fails ends it (kept) once an item was taken.
+    static constexpr std::size_t unlimited = ~std::size_t{0};
+    using Accept = std::function<std::size_t()>;
+    Many get_many(std::size_t most, muster::detail::Strings& out, std::size_t enough = unlimited, const Accept& accept = {});
+    // In two steps, of which each is atomic: adds to `out` what get_many would take, and how many that are; takes the first
+    // `count` of them if nobody else has taken one (kept). 0 where the queue is not first in first out, or something came
+    // back to it: then get has to do.
+    std::size_t look_at_many(std::size_t most, muster::detail::Strings& out, std::size_t enough, Seen& seen) const;
+    Many take_many_seen(std::size_t count, const Seen& seen);
 
     // Items put that nobody has reported as done, as queue.Queue's.
     std::uint64_t unfinished() const;
@@ -223,7 +250,16 @@ class Queue {
     bool find_next_of_all(Next& next) const;
     void copy(const Next& next, std::byte* to) const;
     void take(ObjectLock& lock, const Next& next);
+    // Items put behind it do not make a chunk's first one another: its number tells. Of the others the bytes have to.
+    Seen seen_of(const Next& next) const noexcept { return {rep().fifo.gets, next.from == Next::From::chunks}; }
     void take_within(Tx& tx, heap::Heap& heap, const Next& next);
+    // The first of a queue that is first in first out and nothing has come back to.
+    bool in_a_row() const noexcept { return order() == Order::fifo && rep().returned.count == 0; }
+    struct Row;
+    Row walk(std::size_t most, std::size_t enough, muster::detail::Strings* out) const;
+    void drop(ObjectLock& lock, const Row& row);
+    Many get_many_from_tree(ObjectLock& lock, std::size_t most, muster::detail::Strings& out, std::size_t enough,
+                            const Accept& accept);
     // Out of the tree, whose last item it is; `in_place` needs no memory.
     void drop_last(Tx& tx, heap::Heap& heap, bool in_place);
     Lease take_lease(ObjectLock& lock, const Next& next, std::uint64_t owner);

@@ -62,42 +62,94 @@ Queue::Many Queue::put_many(const muster::detail::Strings& items, std::size_t fr
     return {done - from, done == items.size() ? Result::ok : Result::full};
 }
 
-Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out, Taking what) {
-    ObjectLock lock(segment_, ref_);
-    lock.allow(what);
-    const std::uint64_t size = waiting();
-    if (size == 0 && most != 0) return {0, nothing()};
-    if (order() != Order::fifo || rep().returned.count != 0) {
-        std::size_t count = 0;
-        for (Next next; count < most && find_next(next); next = {}, ++count) {
-            copy(next, out.add(static_cast<std::size_t>(next.size)));
-            take(lock, next);
-        }
-        return {count, count < most ? Result::empty : Result::ok};
-    }
+// What is freed with it; `end` is where the next one begins.
+struct Queue::Row {
+    std::size_t count = 0, frees = 0;
+    Fifo::Position end;
     struct Freed {
         std::uint64_t block, size;
     } freed[most_freed];
-    std::size_t count = 0, frees = 0;
-    Fifo chunks = fifo();
-    Fifo::Position position = chunks.begin();
+};
+
+Queue::Row Queue::walk(std::size_t most, std::size_t enough, muster::detail::Strings* out) const {
+    const Fifo chunks = fifo();
     Fifo::Bound bound(segment_);
-    // All copies come before the first change (I4).
-    while (count < std::min<std::uint64_t>(size, most) && frees + 2 <= most_freed) {
-        const std::uint64_t before = position.chunk;
-        const Fifo::Record record = chunks.next(position);
+    Row row;
+    row.end = chunks.begin();
+    std::size_t bytes = 0;
+    while (row.count < std::min<std::uint64_t>(in_base(), most) && row.frees + 2 <= most_freed && bytes < enough) {
+        const std::uint64_t before = row.end.chunk;
+        const Fifo::Record record = chunks.next(row.end);
         bound.add(record);
-        if (position.chunk != before) freed[frees++] = {before, chunks.chunk(before).size};
-        chunks.copy_out(record, out.add(static_cast<std::size_t>(record.size)));
-        if (record.block != 0) freed[frees++] = {record.block, record.size};
-        ++count;
+        if (row.end.chunk != before) row.freed[row.frees++] = {before, chunks.chunk(before).size};
+        if (out != nullptr) chunks.copy_out(record, out->add(static_cast<std::size_t>(record.size)));
+        if (record.block != 0) row.freed[row.frees++] = {record.block, record.size};
+        bytes += static_cast<std::size_t>(record.size);
+        ++row.count;
     }
-    if (count == 0) return {0, Result::ok};
+    return row;
+}
+
+void Queue::drop(ObjectLock& lock, const Row& row) {
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        chunks.drop(tx, count, position);
-        for (std::size_t i = 0; i < frees; ++i) heap.free(tx, freed[i].block, freed[i].size);
+        fifo().drop(tx, row.count, row.end);
+        for (std::size_t i = 0; i < row.frees; ++i) heap.free(tx, row.freed[i].block, row.freed[i].size);
     });
-    return {count, count < most && count == size ? Result::empty : Result::ok};
+}
+
+Queue::Many Queue::get_many(std::size_t most, muster::detail::Strings& out, std::size_t enough, const Accept& accept) {
+    ObjectLock lock(segment_, ref_);
+    const std::uint64_t size = waiting();
+    if (size == 0 && most != 0) return {0, nothing()};
+    if (!in_a_row()) return get_many_from_tree(lock, most, out, enough, accept);
+    const std::size_t before = out.size();
+    // All copies come before the first change (I4).
+    Row row = walk(most, enough, &out);
+    const std::size_t copied = row.count;
+    if (const std::size_t accepted = accept ? accept() : copied; accepted < copied) {
+        out.cut(before + accepted);
+        row = walk(accepted, unlimited, nullptr);
+    }
+    if (row.count != 0) drop(lock, row);
+    if (row.count < copied) return {row.count, Result::kept};
+    return {row.count, row.count < most && row.count == size ? Result::empty : Result::ok};
+}
+
+Queue::Many Queue::get_many_from_tree(ObjectLock& lock, std::size_t most, muster::detail::Strings& out, std::size_t enough,
+                                      const Accept& accept) {
+    const std::size_t before = out.size();
+    std::size_t count = 0, bytes = 0;
+    try {
+        for (Next next; count < most && bytes < enough && find_next(next); next = {}, ++count) {
+            copy(next, out.add(static_cast<std::size_t>(next.size)));
+            if (accept && accept() == 0) {
+                out.cut(before + count);
+                return {count, Result::kept};
+            }
+            take(lock, next);
+            bytes += static_cast<std::size_t>(next.size);
+        }
+    } catch (...) {
+        if (count == 0) throw;
+        out.cut(before + count);
+        return {count, Result::kept};
+    }
+    return {count, count < most && waiting() == 0 ? Result::empty : Result::ok};
+}
+
+std::size_t Queue::look_at_many(std::size_t most, muster::detail::Strings& out, std::size_t enough, Seen& seen) const {
+    ObjectLock lock(segment_, ref_);
+    if (!in_a_row()) return 0;
+    seen = {rep().fifo.gets, true};
+    return walk(most, enough, &out).count;
+}
+
+Queue::Many Queue::take_many_seen(std::size_t count, const Seen& seen) {
+    ObjectLock lock(segment_, ref_);
+    if (!in_a_row() || rep().fifo.gets != seen.gets) return {0, Result::kept};
+    const Row row = walk(count, unlimited, nullptr);
+    if (row.count != 0) drop(lock, row);
+    return {row.count, waiting() == 0 ? Result::empty : Result::ok};
 }
 
 }  // namespace muster::containers

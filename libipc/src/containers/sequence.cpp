@@ -185,11 +185,12 @@ bool Sequence::erase(ObjectLock& lock, std::uint64_t index) {
     return true;
 }
 
-bool Sequence::pop(ObjectLock& lock, std::uint64_t index, Buffer& out) {
+bool Sequence::pop(ObjectLock& lock, std::uint64_t index, Buffer& out, const std::function<bool()>& accept) {
     tidy(lock);
     if (index >= rep_.size) return false;
     const Tree items = tree();
     item::read(segment_, items.slot(items.locate(total(), index)), out);
+    if (accept && !accept()) return false;
     take(lock, index);
     return true;
 }

@@ -68,7 +68,8 @@ class Sequence {
     // False: no such index; nothing has changed.
     bool set(ObjectLock& lock, std::uint64_t index, Bytes value);
     bool erase(ObjectLock& lock, std::uint64_t index);
-    bool pop(ObjectLock& lock, std::uint64_t index, Buffer& out);  // `out` may be changed on failure
+    // `out` may be changed on failure. False, too, and the item stays, when `accept()`, which may look at `out`, is false.
+    bool pop(ObjectLock& lock, std::uint64_t index, Buffer& out, const std::function<bool()>& accept = {});
     void extend(ObjectLock& lock, const Strings& values);
     // Items [from, to) give way to `values`; from <= to <= size.
     void splice(ObjectLock& lock, std::uint64_t from, std::uint64_t to, const Strings& values);

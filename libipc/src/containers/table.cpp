@@ -241,18 +241,18 @@ void Table::unlink(Tx& tx, heap::Heap& heap, EntryRep& entry, std::uint64_t slot
     heap.free(tx, segment_.offset_of(&entry), block_size(entry));
 }
 
-bool Table::remove(Bytes key, const std::function<void(Bytes)>& taken) {
+bool Table::remove(Bytes key, const std::function<bool(Bytes)>& goes) {
     const std::uint64_t hash = hash_of(key);
     ObjectLock lock(segment_, ref_);
     std::uint64_t slot = 0;
     EntryRep* entry = find_present(lock, key, hash, &slot);
     if (entry == nullptr) return false;
-    if (taken) taken(value_of(*entry));
+    if (goes && !goes(value_of(*entry))) return false;
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { unlink(tx, heap, *entry, slot); });
     return true;
 }
 
-bool Table::remove_last(const std::function<void(Bytes, Bytes)>& taken) {
+bool Table::remove_last(const std::function<bool(Bytes, Bytes)>& goes) {
     ObjectLock lock(segment_, ref_);
     for (;;) {
         const std::uint64_t tail = rep().tail;
@@ -261,7 +261,7 @@ bool Table::remove_last(const std::function<void(Bytes, Bytes)>& taken) {
         const Bytes key{key_of(entry), entry.key_size};
         const bool there = !expired(entry);
         const Bytes original = view(tail + sizeof(EntryRep) + padded(entry.key_size), entry.original_size);
-        if (there) taken(original.empty() ? key : original, value_of(entry));
+        if (there && !goes(original.empty() ? key : original, value_of(entry))) return false;
         std::uint64_t slot = 0;
         if (find(key, entry.hash, &slot) != &entry) throw segment::Damage{"dict: last entry not in the index"};
         heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { unlink(tx, heap, entry, slot); });

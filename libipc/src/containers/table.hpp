@@ -118,10 +118,10 @@ class Table {
         write_in_place(tx, *entry, value);
         tx.commit();
     }
-    // `taken` gets the value before it goes. With `expected`: only that value is removed.
-    bool remove(Bytes key, const std::function<void(Bytes)>& taken = {});
-    // The entry inserted last.
-    bool remove_last(const std::function<void(Bytes key, Bytes value)>& taken);
+    // `goes` gets the value, under the lock; false: it stays, and so does the key. Was it removed?
+    bool remove(Bytes key, const std::function<bool(Bytes)>& goes = {});
+    // The same for the entry inserted last.
+    bool remove_last(const std::function<bool(Bytes key, Bytes value)>& goes);
     void clear();
 
     // --- as parts of a larger change, under the caller's lock (heap::mutate_together) ---

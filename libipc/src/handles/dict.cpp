@@ -1,18 +1,11 @@
 #include <muster/dict.hpp>
 
-#include <cstring>
-
-#include "handles/nesting.hpp"
+#include "handles/departing.hpp"
 
 namespace muster::detail {
 namespace {
 
 containers::Table table_of(const ObjectState& state) { return {state.segment(), state.ref}; }
-
-void copy(Bytes from, Buffer& to) {
-    std::byte* at = to.resize(from.size());
-    if (!from.empty()) std::memcpy(at, from.data(), from.size());
-}
 
 // A key as people read it, shortened.
 std::string key_text(Bytes key) {
@@ -81,27 +74,28 @@ void DictBase::store_many(const Strings& canonical, const Strings& original, con
     });
 }
 
-bool DictBase::remove(const Key& key, Buffer* value, const char* operation) {
-    return guarded(*state_, operation, [&] {
-        if (value == nullptr) return table_of(*state_).remove(key.canonical);
-        return taking(*state_, *value, [&](heap::Taking what) {
-            return table_of(*state_).remove(key.canonical, [&](Bytes there) {
-                allow(*state_, what);
-                copy(there, *value);
-            });
-        });
+bool DictBase::remove(const Key& key, const char* operation) {
+    return guarded(*state_, operation, [&] { return table_of(*state_).remove(key.canonical); });
+}
+
+bool DictBase::take(const Key& key, const Taker& taker) {
+    return guarded(*state_, "pop", [&] {
+        Departing entry(*state_, taker);
+        for (;; entry.decode()) {
+            const bool gone = table_of(*state_).remove(key.canonical, [&entry](Bytes value) { return entry.goes(value, {}); });
+            if (gone || !entry.kept()) return gone;
+        }
     });
 }
 
-bool DictBase::remove_last(Strings& key_and_value) {
-    return guarded(*state_, "popitem", [&] {
-        return taking(*state_, key_and_value, [&](heap::Taking what) {
-            return table_of(*state_).remove_last([&](Bytes key, Bytes value) {
-                allow(*state_, what);
-                key_and_value.add(key);
-                key_and_value.add(value);
-            });
-        });
+bool DictBase::take_last(const Taker& taker) {
+    return guarded(*state_, state_->kind == heap::Kind::set ? "pop" : "popitem", [&] {
+        Departing entry(*state_, taker);
+        for (;; entry.decode()) {
+            const bool gone =
+                table_of(*state_).remove_last([&entry](Bytes key, Bytes value) { return entry.goes(key, value); });
+            if (gone || !entry.kept()) return gone;
+        }
     });
 }
 

@@ -6,7 +6,7 @@
 
 #include <muster/detail/order.hpp>
 
-#include "handles/nesting.hpp"
+#include "handles/departing.hpp"
 
 namespace muster::detail {
 namespace {
@@ -244,17 +244,18 @@ void ListBase::append_all(const Strings& values) {
     });
 }
 
-void ListBase::take(Index index, Buffer& out) {
+void ListBase::take(Index index, const Taker& taker) {
     guarded(*state_, "pop", [&] {
         containers::Sequence sequence = sequence_of(*state_);
-        (void)taking(*state_, out, [&](heap::Taking what) {
+        Departing element(*state_, taker);
+        for (;; element.decode()) {
             heap::ObjectLock lock = sequence.lock();
-            lock.allow(what);
             const std::uint64_t size = sequence.size();
             const auto at = resolve(index, size);
-            if (!at || !sequence.pop(lock, *at, out)) throw_index(*state_, "pop", index, size);
-            return true;
-        });
+            Buffer bytes;
+            if (at && sequence.pop(lock, *at, bytes, [&] { return element.goes(bytes); })) return;
+            if (!element.kept()) throw_index(*state_, "pop", index, size);
+        }
     });
 }
 

@@ -4,11 +4,12 @@
 // until the change is done, and both sides are marked before (heap/object.hpp, ObjectFlags).
 // A value is read: `reading(state, out, [&] { ... copy into out ... })`. What the copy names is held before anybody decodes
 // it; where that came too late because the value had gone from the object meanwhile, the copy is made again.
-// A value is taken out: `taking(state, out, [&](heap::Taking what) { ... })`. As reading, and the thread's mark tells the
-// collector meanwhile that something is on its way. Why this suffices: DESIGN.md, "Nesting".
-// Values without handles cost a look at their first byte on the way in and at one flag on the way out: the mark, and the
-// slot that it stands in, are for objects in which a handle was ever stored. As it may be the first that is taken out,
-// whoever goes without the mark says so, and is refused under the object's lock when there is one by now.
+// A value is taken out: it is copied, `hold_copy` holds what it names, it is decoded, and then taken if it is the same still.
+// A value is leased, which is decoded later: `taking(state, out, [&](heap::Taking what) { ... })`. As reading, and the
+// thread's mark tells the collector meanwhile that something is on its way. Why this suffices: DESIGN.md, "Nesting".
+// Values without handles cost a look at their first byte on the way in and at one flag on the way out: what is held, the
+// mark, and the slot that it stands in, are for objects in which a handle was ever stored. As it may be the first that goes
+// out, the flag is looked at once more under the object's lock; who leases without the mark is refused when it is set by now.
 //
 // Thread safety: as the handles.
 #pragma once
@@ -87,11 +88,6 @@ inline bool has_handles(const ObjectState& from) noexcept {
     return (from.object().flags & heap::flag_with_handles) != 0;
 }
 
-// The same for who has the object's lock by other means than the containers'.
-inline void allow(const ObjectState& from, heap::Taking what) {
-    if (what == heap::Taking::plain && has_handles(from)) throw heap::HandlesInside{};
-}
-
 template <typename Out>
 bool hold_what_left(const ObjectState& from, std::shared_ptr<Kept>& kept, Out& out) {
     const Bytes bytes = all_bytes(out);
@@ -100,6 +96,13 @@ bool hold_what_left(const ObjectState& from, std::shared_ptr<Kept>& kept, Out& o
     if (!kept->hold(bytes)) return false;
     if (!kept->empty()) out.set_origin(kept);
     return true;
+}
+
+// A copy of what is about to be taken, before it is decoded: what it names is held while the object has it still, so that
+// nothing of it is on its way unheld. False: it has gone meanwhile; look again.
+template <typename Out>
+bool hold_copy(const ObjectState& from, std::shared_ptr<Kept>& kept, Out& out) {
+    return __builtin_expect(!has_handles(from), true) || hold_what_left(from, kept, out);
 }
 
 // `read` copies values into `out` and changes nothing; or, if it changes something, can be done again.

@@ -88,6 +88,12 @@ void throw_busy(const session::Session& session, const char* operation, std::str
     throw Error(Errc::timeout, operation, std::move(subject), sync::describe(session.segment(), busy));
 }
 
+void rethrow_named(const Error& error, const ObjectState& state, const char* operation) {
+    if (error.operation() == "decode" && error.subject() == "value")
+        throw Error(error.errc(), operation, state.subject(), error.detail());
+    throw;
+}
+
 void throw_limit(const ObjectState& state, const char* operation, const char* what, std::size_t size, std::size_t limit) {
     throw Error(Errc::limit_exceeded, operation, state.subject(),
                     std::string(what) + " of " + memory_text(size) + ", the limit is " + memory_text(limit));

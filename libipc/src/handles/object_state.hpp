@@ -58,6 +58,9 @@ std::string memory_text(std::uint64_t bytes);  // "4.0 MiB"
 [[noreturn]] void throw_gone(const ObjectState& state, const char* operation);
 [[noreturn]] void throw_closed(const char* operation, std::string subject);
 
+// The error being handled; what decoding throws says what was decoded.
+[[noreturn]] void rethrow_named(const Error& error, const ObjectState& state, const char* operation);
+
 // Runs `fn`, an operation on the object, and names what it throws.
 template <typename Fn>
 decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn) {
@@ -71,6 +74,8 @@ decltype(auto) guarded(const ObjectState& state, const char* operation, Fn&& fn)
         throw_damaged(operation, state.subject(), damage.what);
     } catch (const tx::Busy& busy) {
         throw_busy(*state.session, operation, state.subject(), busy);
+    } catch (const Error& error) {
+        rethrow_named(error, state, operation);
     }
 }
 

@@ -119,14 +119,36 @@ bool ConnectionBase::send(Bytes message, Timeout timeout) const {
     });
 }
 
-bool ConnectionBase::recv(Buffer& out, std::size_t most, Timeout timeout) const {
+bool ConnectionBase::recv(const Taker& taker, std::size_t most, Timeout timeout) const {
     const ObjectState& state = *end_->state;
     check_timeout(state, "recv", timeout);
     return guarded(state, "recv", [&] {
         const std::uint32_t self = end_->enter("recv", readable());
         Pipe pipe = end_->pipe();
+        Buffer message;
+        std::shared_ptr<Kept> handles;
+        std::optional<std::uint64_t> decoded;  // its number
+        // Decoded before it is gone.
+        const auto accept = [&](std::uint64_t number, const auto& copy) {
+            if (decoded == number) return true;
+            copy();
+            decoded = number;
+            if (has_handles(state) || !taker.may_run_locked(message.size())) return false;
+            taker(0, message.bytes());
+            return true;
+        };
+        const auto receive = [&] {
+            for (;;) {
+                const Result result = pipe.receive(end_->end, message, most, self, accept);
+                if (result != Result::kept) return result;
+                if (hold_copy(state, handles, message))
+                    taker(0, message.bytes());
+                else
+                    decoded.reset();
+            }
+        };
         const auto attempt = [&] {
-            switch (taking(state, out, [&](auto what) { return pipe.receive(end_->end, out, most, self, what); })) {
+            switch (receive()) {
                 case Result::ok: return true;
                 case Result::gone:
                     throw Error(Errc::end_of_file, "recv", end_->subject(), "nobody has the other end any more");
@@ -137,8 +159,13 @@ bool ConnectionBase::recv(Buffer& out, std::size_t most, Timeout timeout) const 
             }
         };
         const auto blocked = [&] { return pipe.looks_empty(end_->end); };
-        if (!wait_until_done(state, end_->messages_point(), timeout, attempt, blocked, [&] { end_->look_around(); }))
-            return false;
+        try {
+            if (!wait_until_done(state, end_->messages_point(), timeout, attempt, blocked, [&] { end_->look_around(); }))
+                return false;
+        } catch (...) {
+            end_->notify(end_->messages_point());  // it may be another receiver's
+            throw;
+        }
         end_->notify(end_->peer_room_point());
         return true;
     });
@@ -184,9 +211,12 @@ class MessageSource final : public PointSource {
 std::shared_ptr<WaitSource> ConnectionBase::wait_source() const { return std::make_shared<MessageSource>(end_); }
 
 std::string ConnectionBase::recv_bytes(std::size_t most) const {
-    Buffer out;
-    (void)recv(out, most, {});
-    return {reinterpret_cast<const char*>(out.data()), out.size()};
+    std::string message;
+    const auto make = [&](std::size_t, const Encoded& bytes, const Encoded&) {
+        message.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    };
+    (void)recv(Taker(make, true), most, {});
+    return message;
 }
 
 }  // namespace muster::detail

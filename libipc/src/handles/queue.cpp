@@ -13,6 +13,82 @@ using Result = containers::Queue::Result;
     throw Error(Errc::value_error, operation, state.subject(), "a priority queue takes what compares with all that is in it");
 }
 
+// The next item, decoded before it is gone: the call's `at`th.
+Result get_one(const ObjectState& state, containers::Queue& queue, const Taker& taker, std::size_t at) {
+    Buffer item;
+    std::shared_ptr<Kept> handles;
+    containers::Queue::Seen seen;
+    int lost = 0;
+    const auto may_run_locked = [&] { return !has_handles(state) && taker.may_run_locked(item.size(), lost); };
+    const auto accept = [&] {
+        if (!may_run_locked()) return false;
+        taker(at, item.bytes());
+        return true;
+    };
+    Result result = queue.try_get(item, seen, accept);
+    for (; result == Result::kept; ++lost) {
+        if (may_run_locked() || !hold_copy(state, handles, item)) {
+            result = queue.try_get(item, seen, accept);
+            continue;
+        }
+        taker(at, item.bytes());
+        result = queue.take_seen(item, seen);
+    }
+    return result;
+}
+
+// Further items until `taken` are `most`. Throws only where nothing was taken: what we have we give.
+Result get_some(const ObjectState& state, containers::Queue& queue, std::size_t most, const Taker& taker, std::size_t& taken) {
+    constexpr std::size_t enough = 64 * 1024;  // bytes of a portion: while they are decoded others may wait
+    Strings portion;
+    std::shared_ptr<Kept> handles;
+    std::size_t decoded = 0;
+    // What cannot be decoded ends the portion; as its first it is an error.
+    const auto decode_while = [&](const auto& may_go_on) {
+        try {
+            for (; decoded < portion.size() && may_go_on(portion[decoded].size()); ++decoded)
+                taker(taken + decoded, portion[decoded]);
+        } catch (...) {
+            if (decoded == 0) throw;
+        }
+    };
+    const auto accept = [&] {
+        const std::size_t before = decoded;
+        if (!has_handles(state)) decode_while([&](std::size_t bytes) { return taker.may_run_locked(bytes); });
+        return decoded - before;
+    };
+    Result result = Result::ok;
+    const auto add = [&](const containers::Queue::Many& many) {
+        taken += many.count;
+        result = many.result;
+        return result != Result::kept;
+    };
+    const auto begin = [&] {
+        portion.clear();
+        decoded = 0;
+    };
+    try {
+        while (taken < most && result == Result::ok) {
+            begin();
+            if (taker.of_library() && !has_handles(state)) {
+                if (add(queue.get_many(most - taken, portion, enough, [&accept] { return accept(); }))) continue;
+                if (taken == most) break;
+                begin();
+            }
+            containers::Queue::Seen seen;
+            if (queue.look_at_many(most - taken, portion, enough, seen) != 0 && hold_copy(state, handles, portion)) {
+                decode_while([](std::size_t) { return true; });
+                if (add(queue.take_many_seen(decoded, seen))) continue;
+            }
+            result = get_one(state, queue, taker, taken);  // others are at it, too, or it is no row
+            if (result == Result::ok) ++taken;
+        }
+    } catch (...) {
+        if (taken == 0) throw;
+    }
+    return result;
+}
+
 }  // namespace
 
 void init_queue(heap::ObjectRep& object, std::int64_t maxsize, std::uint8_t order, std::uint64_t max_deliveries) {
@@ -164,63 +240,64 @@ bool QueueBase::take(const char* operation, Timeout timeout, bool* closed, Take&
         };
         const auto blocked = [&] { return queue.looks_empty(); };
         const auto look_around = [&] { return_dead_leases(*state_); };
-        if (!wait_until_done(*state_, items_point, timeout, attempt, blocked, look_around)) return false;
+        try {
+            if (!wait_until_done(*state_, items_point, timeout, attempt, blocked, look_around)) return false;
+        } catch (...) {
+            point_of(*state_, items_point).notify(1);  // what stays may be another one's
+            throw;
+        }
         point_of(*state_, room_point).notify(1);
         return true;
     });
 }
 
-bool QueueBase::get(Buffer& out, Timeout timeout) {
-    return take("get", timeout, nullptr, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&](auto what) { return queue.try_get(out, what); });
-    });
+bool QueueBase::get(const Taker& taker, Timeout timeout) {
+    return take("get", timeout, nullptr, [&](containers::Queue& queue) { return get_one(*state_, queue, taker, 0); });
 }
 
-bool QueueBase::get_unless_closed(Buffer& out) {
+bool QueueBase::get_unless_closed(const Taker& taker) {
     bool closed = false;
-    (void)take("consume", {}, &closed, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&](auto what) { return queue.try_get(out, what); });
-    });
+    (void)take("consume", {}, &closed, [&](containers::Queue& queue) { return get_one(*state_, queue, taker, 0); });
     return !closed;
 }
 
-void QueueBase::get_many(std::size_t most, Strings& out, Timeout timeout) {
-    if (most == 0) return;
+std::size_t QueueBase::get_many(std::size_t most, const Taker& taker, Timeout timeout) {
+    std::size_t taken = 0;
+    if (most == 0) return taken;
     (void)take("get_many", timeout, nullptr, [&](containers::Queue& queue) {
-        return taking(*state_, out, [&](heap::Taking what) {
-            containers::Queue::Many many = queue.get_many(most - out.size(), out, what);
-            try {
-                while (many.count != 0 && many.result == Result::ok && out.size() < most)  // it may stop short of what there is
-                    many = queue.get_many(most - out.size(), out, what);
-            } catch (const tx::Busy&) {  // what we have we give
-            }
-            if (out.size() > 1) point_of(*state_, room_point).notify_all();
-            return out.size() != 0 ? Result::ok : many.result;
-        });
+        const Result result = get_some(*state_, queue, most, taker, taken);
+        if (taken > 1) point_of(*state_, room_point).notify_all();
+        if (taken != 0 && taken < most && !queue.looks_empty()) point_of(*state_, items_point).notify(1);  // not for us
+        return taken != 0 ? Result::ok : result;
     });
+    return taken;
 }
 
-void QueueBase::drain(Strings& out) {
+std::size_t QueueBase::drain(const Taker& taker) {
+    std::size_t taken = 0;
     guarded(*state_, "drain", [&] {
         containers::Queue queue = queue_of(*state_);
-        (void)taking(*state_, out, [&](heap::Taking what) {
-            while (queue.get_many(~std::size_t{0}, out, what).result == Result::ok) {
-            }
-            return true;
-        });
+        (void)get_some(*state_, queue, ~std::size_t{0}, taker, taken);
+        if (!queue.looks_empty()) point_of(*state_, items_point).notify(1);  // not for us
     });
     point_of(*state_, room_point).notify_all();
+    return taken;
 }
 
-std::optional<LeaseToken> QueueBase::lease(Buffer& out, Timeout timeout) {
+std::optional<LeaseToken> QueueBase::lease(const Taker& taker, Timeout timeout) {
+    Buffer out;
     containers::Queue::Lease lease;
     const std::uint64_t owner = guarded(*state_, "get_leased", [&] { return lease_owner(*state_->session); });
-    const bool got = take("get_leased", timeout, nullptr,
-                          [&](containers::Queue& queue) {
-                              return taking(*state_, out, [&](auto what) { return queue.try_lease(owner, out, lease, what); });
-                          });
-    if (!got) return {};
-    return LeaseToken(state_, owner, lease.at, lease.id, lease.deliveries);
+    std::optional<LeaseToken> token;  // its end gives the item back, whatever fails
+    (void)take("get_leased", timeout, nullptr, [&](containers::Queue& queue) {
+        return taking(*state_, out, [&](auto what) {
+            const Result result = queue.try_lease(owner, out, lease, what);
+            if (result == Result::ok) token.emplace(state_, owner, lease.at, lease.id, lease.deliveries);
+            return result;
+        });
+    });
+    if (token) guarded(*state_, "get_leased", [&] { taker(0, out.bytes()); });
+    return token;
 }
 
 bool QueueBase::peek(Buffer& out) const {

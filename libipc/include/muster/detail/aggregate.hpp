@@ -12,10 +12,27 @@ namespace detail {
 template <typename T>
 concept Aggregate = std::is_class_v<T> && std::is_aggregate_v<T>;
 
+// Of its own: that might do anything. It would do away with the move, so that the fields' copies are what may throw.
+template <typename T, typename... Field>
+inline constexpr bool has_no_destructor =
+    std::is_trivially_destructible_v<T> ||
+    (std::is_nothrow_move_constructible_v<T> && !(std::is_nothrow_copy_constructible_v<Field> && ...));
+
 }  // namespace detail
 
 template <detail::Aggregate T>
 struct codec<T> {
+    template <typename... Outer>
+    static constexpr bool of_library = [] {
+        if constexpr ((std::same_as<T, Outer> || ...))
+            return true;  // as far as the outer one is
+        else
+            return []<std::size_t... field>(std::index_sequence<field...>) {
+                return (detail::decoded_by_library<boost::pfr::tuple_element_t<field, T>, Outer..., T> && ...) &&
+                       detail::has_no_destructor<T, boost::pfr::tuple_element_t<field, T>...>;
+            }
+            (std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+    }();
     static void encode(Writer& out, const T& value) {
         [&]<std::size_t... field>(std::index_sequence<field...>) {
             static_assert((Storable<boost::pfr::tuple_element_t<field, T>> && ...),

@@ -47,6 +47,11 @@ class Strings {
         bytes_.clear();
         ends_.clear();
     }
+    // The first `count` remain.
+    void cut(std::size_t count) noexcept {
+        ends_.resize(count);
+        bytes_.resize(count == 0 ? 0 : ends_.back());
+    }
     std::size_t size() const noexcept { return ends_.size(); }
     Encoded operator[](std::size_t i) const noexcept {
         const std::size_t begin = i == 0 ? 0 : ends_[i - 1];

@@ -29,6 +29,20 @@ inline constexpr bool may_be_nil =
 template <typename T>
 inline constexpr bool may_be_nil<std::optional<T>> = true;
 
+// Their order, equality and hash are the standard's.
+template <typename T>
+inline constexpr bool is_ordinary_key = std::is_arithmetic_v<T> || std::same_as<T, std::string>;
+template <typename T, typename Allocator, typename... Outer>
+inline constexpr bool is_ordinary = decoded_by_library<T, Outer...> && std::same_as<Allocator, std::allocator<T>>;
+template <typename K, typename Compare, typename Allocator>
+inline constexpr bool is_ordinary_tree =
+    is_ordinary_key<K> && std::same_as<Compare, std::less<K>> &&
+    std::same_as<Allocator, std::allocator<typename std::allocator_traits<Allocator>::value_type>>;
+template <typename K, typename Hash, typename Equal, typename Allocator>
+inline constexpr bool is_ordinary_hashed =
+    is_ordinary_key<K> && std::same_as<Hash, std::hash<K>> && std::same_as<Equal, std::equal_to<K>> &&
+    std::same_as<Allocator, std::allocator<typename std::allocator_traits<Allocator>::value_type>>;
+
 template <typename Container>
 struct Sequence {
     using Item = typename Container::value_type;
@@ -95,26 +109,51 @@ struct Mapping {
 }  // namespace detail
 
 template <Storable T, typename Allocator>
-struct codec<std::vector<T, Allocator>> : detail::Sequence<std::vector<T, Allocator>> {};
+struct codec<std::vector<T, Allocator>> : detail::Sequence<std::vector<T, Allocator>> {
+    template <typename... Outer>
+    static constexpr bool of_library = detail::is_ordinary<T, Allocator, Outer...>;
+};
 template <Storable T, typename Allocator>
-struct codec<std::deque<T, Allocator>> : detail::Sequence<std::deque<T, Allocator>> {};
+struct codec<std::deque<T, Allocator>> : detail::Sequence<std::deque<T, Allocator>> {
+    template <typename... Outer>
+    static constexpr bool of_library = detail::is_ordinary<T, Allocator, Outer...>;
+};
 template <Storable T, typename Allocator>
-struct codec<std::list<T, Allocator>> : detail::Sequence<std::list<T, Allocator>> {};
+struct codec<std::list<T, Allocator>> : detail::Sequence<std::list<T, Allocator>> {
+    template <typename... Outer>
+    static constexpr bool of_library = detail::is_ordinary<T, Allocator, Outer...>;
+};
 template <Storable T, typename Compare, typename Allocator>
-struct codec<std::set<T, Compare, Allocator>> : detail::Sequence<std::set<T, Compare, Allocator>> {};
+struct codec<std::set<T, Compare, Allocator>> : detail::Sequence<std::set<T, Compare, Allocator>> {
+    template <typename...>
+    static constexpr bool of_library = detail::is_ordinary_tree<T, Compare, Allocator>;
+};
 template <Storable T, typename Hash, typename Equal, typename Allocator>
 struct codec<std::unordered_set<T, Hash, Equal, Allocator>>
-    : detail::HashedSet<std::unordered_set<T, Hash, Equal, Allocator>> {};
+    : detail::HashedSet<std::unordered_set<T, Hash, Equal, Allocator>> {
+    template <typename...>
+    static constexpr bool of_library = detail::is_ordinary_hashed<T, Hash, Equal, Allocator>;
+};
 
 template <Storable K, Storable T, typename Compare, typename Allocator>
-struct codec<std::map<K, T, Compare, Allocator>> : detail::Mapping<std::map<K, T, Compare, Allocator>> {};
+struct codec<std::map<K, T, Compare, Allocator>> : detail::Mapping<std::map<K, T, Compare, Allocator>> {
+    template <typename... Outer>
+    static constexpr bool of_library =
+        detail::decoded_by_library<T, Outer...> && detail::is_ordinary_tree<K, Compare, Allocator>;
+};
 template <Storable K, Storable T, typename Hash, typename Equal, typename Allocator>
 struct codec<std::unordered_map<K, T, Hash, Equal, Allocator>>
-    : detail::Mapping<std::unordered_map<K, T, Hash, Equal, Allocator>> {};
+    : detail::Mapping<std::unordered_map<K, T, Hash, Equal, Allocator>> {
+    template <typename... Outer>
+    static constexpr bool of_library =
+        detail::decoded_by_library<T, Outer...> && detail::is_ordinary_hashed<K, Hash, Equal, Allocator>;
+};
 
 template <detail::ByteLike Byte, typename Allocator>
 requires Storable<Byte>
 struct codec<std::vector<Byte, Allocator>> {
+    template <typename...>
+    static constexpr bool of_library = std::same_as<Allocator, std::allocator<Byte>>;
     static void encode(Writer& out, const std::vector<Byte, Allocator>& data) {
         out.binary(std::as_bytes(std::span(data)));
     }
@@ -129,6 +168,8 @@ struct codec<std::vector<Byte, Allocator>> {
 template <detail::ByteLike Byte, std::size_t size>
 requires Storable<Byte>
 struct codec<std::array<Byte, size>> {
+    template <typename...>
+    static constexpr bool of_library = true;
     static void encode(Writer& out, const std::array<Byte, size>& data) {
         out.binary(std::as_bytes(std::span(data)));
     }
@@ -143,6 +184,8 @@ struct codec<std::array<Byte, size>> {
 
 template <Storable T, std::size_t size>
 struct codec<std::array<T, size>> {
+    template <typename... Outer>
+    static constexpr bool of_library = detail::decoded_by_library<T, Outer...>;
     static void encode(Writer& out, const std::array<T, size>& items) {
         out.begin_array(size);
         for (const T& item : items) codec<T>::encode(out, item);
@@ -161,6 +204,9 @@ struct codec<std::array<T, size>> {
 
 template <Storable First, Storable Second>
 struct codec<std::pair<First, Second>> {
+    template <typename... Outer>
+    static constexpr bool of_library =
+        detail::decoded_by_library<First, Outer...> && detail::decoded_by_library<Second, Outer...>;
     static void encode(Writer& out, const std::pair<First, Second>& both) {
         out.begin_array(2);
         codec<First>::encode(out, both.first);
@@ -177,6 +223,8 @@ struct codec<std::pair<First, Second>> {
 
 template <Storable... T>
 struct codec<std::tuple<T...>> {
+    template <typename... Outer>
+    static constexpr bool of_library = (detail::decoded_by_library<T, Outer...> && ...);
     static void encode(Writer& out, const std::tuple<T...>& items) {
         out.begin_array(sizeof...(T));
         std::apply([&](const T&... item) { (codec<T>::encode(out, item), ...); }, items);
@@ -192,6 +240,8 @@ struct codec<std::tuple<T...>> {
 
 template <Storable T>
 struct codec<std::optional<T>> {
+    template <typename... Outer>
+    static constexpr bool of_library = detail::decoded_by_library<T, Outer...>;
     static_assert(!detail::may_be_nil<T>,
                   "an optional of a type that can itself be nil could not be read back");
     static void encode(Writer& out, const std::optional<T>& value) {
@@ -210,6 +260,8 @@ struct codec<std::optional<T>> {
 template <Storable... T>
 struct codec<std::variant<T...>> {
     using Variant = std::variant<T...>;
+    template <typename... Outer>
+    static constexpr bool of_library = (detail::decoded_by_library<T, Outer...> && ...);
     static void encode(Writer& out, const Variant& value) {
         out.begin_array(2);
         out.integer(value.index());
