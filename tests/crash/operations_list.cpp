@@ -142,6 +142,14 @@ std::vector<Operation> list_operations() {
         [](Sequence& list, ObjectLock& lock) { list.splice(lock, 0, 5, strings(2, "another value ")); });
     add("list: replace_all, an empty one", make,
         [](Sequence& list, ObjectLock& lock) { list.replace_all(lock, strings(2, "a replacement ")); });
+    add("list: repeat, three times", of(5), [](Sequence& list, ObjectLock& lock) { list.repeat(lock, 3); });
+    add("list: repeat, to several leaves", of(7), [](Sequence& list, ObjectLock& lock) { list.repeat(lock, 40); });
+    all.back().store_to_store = true;
+    add("list: repeat, not at all", of(9), [](Sequence& list, ObjectLock& lock) { list.repeat(lock, 0); });
+    add("list: rearrange, a slice with a step assigned", of(9), [](Sequence& list, ObjectLock& lock) {
+        const std::vector<std::uint32_t> order{0, 9, 2, 10, 4, 11, 6, 7, 8, 1, 3, 5};
+        list.rearrange(lock, strings(3, "an assigned value "), order, 9);
+    });
     add("list: clear, the only one", of(1), [](Sequence& list, ObjectLock& lock) { list.clear(lock); });
     // An author died between two steps of a long change: whoever changes the list next drops what is left of it.
     add("list: push_back, after a death inside a splice",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "support/sequence_list.hpp"
 
@@ -48,7 +49,7 @@ void one_big(Random& random, StringList& list, Model& model) {
     const std::uint64_t from = random.below(n + 1), to = from + random.below(n - from + 1);
     Model values(random.below(random.below(4) == 0 ? 1500 : 20));
     for (std::string& value : values) value = random.value(2000);
-    switch (random.below(7)) {
+    switch (random.below(8)) {
         case 0:
         case 1:
             list.extend(values);
@@ -79,6 +80,13 @@ void one_big(Random& random, StringList& list, Model& model) {
             if (random.below(4) == 0) {
                 list.replace_all(values);
                 model = values;
+            }
+            break;
+        case 6:
+            if (const std::uint64_t times = random.below(4); n * times <= 30'000 && (times != 0 || random.below(8) == 0)) {
+                list.repeat(times);
+                const Model once = std::exchange(model, {});
+                for (std::uint64_t i = 0; i < times; ++i) model.insert(model.end(), once.begin(), once.end());
             }
             break;
         default:

@@ -67,6 +67,10 @@ class StringList {
         auto lock = sequence.lock();
         sequence.reverse(lock);
     }
+    void repeat(std::uint64_t times) {
+        auto lock = sequence.lock();
+        sequence.repeat(lock, times);
+    }
     void clear() {
         auto lock = sequence.lock();
         sequence.clear(lock);

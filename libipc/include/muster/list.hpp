@@ -6,10 +6,12 @@
 // when there is no memory to decode it).
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <limits>
 #include <optional>
 #include <ranges>
+#include <utility>
 #include <vector>
 
 #include <muster/codec.hpp>
@@ -48,6 +50,8 @@ class ListBase : public Handle {
     void append(Bytes value);
     void insert_before(Index index, Bytes value);
     void append_all(const Strings& values);
+    void assign(std::optional<Index> start, std::optional<Index> stop, Index step, const Strings& values);
+    void repeat(Index times);
     void take(Index index, const Taker& taker);
     // The first that equals, in Python's sense; [start, stop) clamped as a slice.
     std::optional<std::size_t> find(Bytes value, Index start, Index stop) const;
@@ -82,8 +86,9 @@ class List : public detail::ListBase {
         for (std::size_t i = 0; i < all.size(); ++i) out.push_back(decode<T>(all[i]));
         return out;
     }
-    // All, as of one moment.
+    // All, as of one moment: plain data, as Python's list.copy() behind a Manager.
     std::vector<T> snapshot() const { return slice({}, {}); }
+    std::vector<T> copy() const { return snapshot(); }
     // The first index of an equal element in [start, stop). Throws value_error.
     std::size_t index(const T& value, Index start = 0, Index stop = last) const {
         const auto found = find(value, start, stop);
@@ -111,15 +116,40 @@ class List : public detail::ListBase {
     void append(const T& value) { push_back(value); }
     template <std::ranges::input_range Values>
     void extend(Values&& values) {
-        detail::Strings all;
-        for (const auto& value : values) {
-            Writer v;
-            encode(v, static_cast<const T&>(value));
-            all.add(v.bytes());
-        }
-        append_all(all);
+        append_all(encoded(std::forward<Values>(values)));
     }
-    void extend(std::initializer_list<T> values) { extend(std::vector<T>(values)); }
+    void extend(std::initializer_list<T> values) { append_all(encoded(values)); }
+    // By what the other list is at some moment before: so it may be this one.
+    void extend(const List& other) { extend(other.snapshot()); }
+    template <std::ranges::input_range Values>
+    List& operator+=(Values&& values) {
+        extend(std::forward<Values>(values));
+        return *this;
+    }
+    List& operator+=(const List& other) {
+        extend(other);
+        return *this;
+    }
+    List& operator+=(std::initializer_list<T> values) {
+        extend(values);
+        return *this;
+    }
+    // The list so many times over; zero and less: it is empty.
+    List& operator*=(Index times) {
+        repeat(times);
+        return *this;
+    }
+    // Python's list[start:stop:step] = values. With a step of 1 the slice gives way to values of any number (an empty one
+    // stands before `start`). With any other there must be as many values as the slice has elements: else value_error,
+    // and nothing has changed.
+    template <std::ranges::input_range Values>
+    void assign_slice(std::optional<Index> start, std::optional<Index> stop, Values&& values, Index step = 1) {
+        assign(start, stop, step, encoded(std::forward<Values>(values)));
+    }
+    void assign_slice(std::optional<Index> start, std::optional<Index> stop, std::initializer_list<T> values,
+                      Index step = 1) {
+        assign(start, stop, step, encoded(values));
+    }
     // Throws index_error.
     void set(Index index, const T& value) {
         Writer v;
@@ -156,6 +186,42 @@ class List : public detail::ListBase {
             encode(v, next);
             if (set_if_equal(index, v.bytes(), seen[turn].bytes(), seen[turn ^ 1])) return next;
         }
+    }
+
+    // --- plain data, as in Python; of each list what it is at one moment ---
+    friend std::vector<T> operator+(const List& a, const List& b) { return joined(a.snapshot(), b.snapshot()); }
+    template <std::ranges::input_range Values>
+        requires std::convertible_to<std::ranges::range_reference_t<Values>, T>
+    friend std::vector<T> operator+(const List& a, Values&& b) {
+        return joined(a.snapshot(), std::forward<Values>(b));
+    }
+    template <std::ranges::input_range Values>
+        requires std::convertible_to<std::ranges::range_reference_t<Values>, T>
+    friend std::vector<T> operator+(Values&& a, const List& b) {
+        return joined(joined({}, std::forward<Values>(a)), b.snapshot());
+    }
+    friend std::vector<T> operator*(const List& list, Index times) {
+        std::vector<T> once = list.snapshot(), all;
+        for (; times > 0 && !once.empty(); --times) all.insert(all.end(), once.begin(), once.end());
+        return all;
+    }
+    friend std::vector<T> operator*(Index times, const List& list) { return list * times; }
+
+  private:
+    template <typename Values>
+    static detail::Strings encoded(Values&& values) {
+        detail::Strings all;
+        for (const auto& value : values) {
+            Writer v;
+            encode(v, static_cast<const T&>(value));
+            all.add(v.bytes());
+        }
+        return all;
+    }
+    template <typename Values>
+    static std::vector<T> joined(std::vector<T> to, Values&& values) {
+        for (const auto& value : values) to.push_back(static_cast<T>(value));
+        return to;
     }
 };
 

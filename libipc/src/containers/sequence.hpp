@@ -77,6 +77,8 @@ class Sequence {
     // 0..size+added-1. Then the first `keep` remain.
     void rearrange(ObjectLock& lock, const Strings& added, std::span<const std::uint32_t> order, std::uint64_t keep);
     void reverse(ObjectLock& lock);
+    // The list so many times over; 0: it is empty.
+    void repeat(ObjectLock& lock, std::uint64_t times);
     void replace_all(ObjectLock& lock, const Strings& values);
     void clear(ObjectLock& lock);
 
@@ -108,7 +110,7 @@ class Sequence {
         if (__builtin_expect(rep_.surplus != 0 || rep_.spare.root != 0, false)) finish_pending(lock);
     }
     void finish_pending(ObjectLock& lock);
-    void append_all(ObjectLock& lock, const Strings& values, bool visible);
+    void append_all(ObjectLock& lock, const Strings& values, bool visible, std::uint64_t times = 1);
     void swap_trees(ObjectLock& lock, const std::uint64_t* items, std::uint64_t count, std::uint64_t keep);
     void take(ObjectLock& lock, std::uint64_t index);
     void give_memory_back(ObjectLock& lock);

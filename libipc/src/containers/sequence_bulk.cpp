@@ -49,22 +49,26 @@ void Sequence::finish_pending(ObjectLock& lock) {
     if (rep_.size == 0) give_memory_back(lock);
 }
 
-void Sequence::append_all(ObjectLock& lock, const Strings& values, bool visible) {
-    if (values.size() > max_items - rep_.size) throw TooManyItems{};
-    for (std::size_t done = 0, next = 0; done < values.size(); done = next)
+void Sequence::append_all(ObjectLock& lock, const Strings& values, bool visible, std::uint64_t times) {
+    const std::uint64_t room = max_items - rep_.size;
+    if (values.size() != 0 && times > room / values.size()) throw TooManyItems{};
+    const std::uint64_t count = values.size() * times;
+    for (std::uint64_t done = 0, next = 0; done < count; done = next)
         heap::mutate(lock, [&](Tx& tx, Heap& heap) {
             TreeEdit edit(segment_, rep_.main, tx, heap);
             std::uint64_t all = total();
-            std::size_t bytes = 0;
+            std::size_t bytes = 0, at = static_cast<std::size_t>(done % values.size());
             next = done;
             do {
-                const Bytes value = values[next++];
+                const Bytes value = values[at];
+                if (++at == values.size()) at = 0;
+                ++next;
                 edit.append(all++, item::store(segment_, edit.run(), value));
                 bytes += value.size();
-            } while (next < values.size() && next - done < step_items && bytes < step_bytes &&
+            } while (next < count && next - done < step_items && bytes < step_bytes &&
                      tx.entries_left() >= item_entries);
             edit.finish();
-            if (visible && next == values.size()) {
+            if (visible && next == count) {
                 tx.set(rep_.size, all);
                 if (rep_.surplus != 0) tx.set(rep_.surplus, 0);
             } else {
@@ -124,6 +128,20 @@ void Sequence::reverse(ObjectLock& lock) {
     std::vector<std::uint32_t> order(total());
     std::iota(order.rbegin(), order.rend(), 0);
     rearrange(lock, {}, order, order.size());
+}
+
+void Sequence::repeat(ObjectLock& lock, std::uint64_t times) {
+    tidy(lock);
+    if (times == 0) return clear(lock);
+    if (times == 1 || rep_.size == 0) return;
+    Strings once;
+    read(0, rep_.size, once);
+    try {
+        append_all(lock, once, true, times - 1);
+    } catch (const heap::OutOfMemory&) {
+        tidy(lock);
+        throw;
+    }
 }
 
 void Sequence::rearrange(ObjectLock& lock, const Strings& added, std::span<const std::uint32_t> order,

@@ -244,6 +244,38 @@ void ListBase::append_all(const Strings& values) {
     });
 }
 
+void ListBase::assign(std::optional<Index> start, std::optional<Index> stop, Index step, const Strings& values) {
+    check_step(*state_, "assign_slice", step);
+    for (std::size_t i = 0; i < values.size(); ++i) check_size(*state_, "assign_slice", "an element", values[i].size(), max_value);
+    const Entering entering(*state_, "assign_slice", values);
+    guarded_list(*state_, "assign_slice", [&] {
+        containers::Sequence sequence = sequence_of(*state_);
+        heap::ObjectLock lock = sequence.lock();
+        const std::uint64_t size = sequence.size(), given = values.size();
+        const Slice slice = slice_of(start, stop, step, size);
+        if (step != 1 && given != slice.count)
+            throw Error(Errc::value_error, "assign_slice", state_->subject(),
+                        std::to_string(given) + " values for a slice of " + std::to_string(slice.count) +
+                            " elements with a step");
+        if (slice.count == 1 && given == 1) return void(sequence.set(lock, slice.at(0), values[0]));
+        if (step == 1) return sequence.splice(lock, slice.at(0), slice.at(0) + slice.count, values);
+        if (given == 0) return;
+        if (given > containers::max_items - size) throw containers::TooManyItems{};
+        std::vector<std::uint32_t> order(size + given);  // each new one, behind the last, changes places with an old one
+        std::iota(order.begin(), order.end(), 0u);
+        for (std::uint64_t i = 0; i < given; ++i) std::swap(order[slice.at(i)], order[size + i]);
+        sequence.rearrange(lock, values, order, size);
+    });
+}
+
+void ListBase::repeat(Index times) {
+    guarded_list(*state_, "*=", [&] {
+        containers::Sequence sequence = sequence_of(*state_);
+        heap::ObjectLock lock = sequence.lock();
+        sequence.repeat(lock, static_cast<std::uint64_t>(std::max<Index>(times, 0)));
+    });
+}
+
 void ListBase::take(Index index, const Taker& taker) {
     guarded(*state_, "pop", [&] {
         containers::Sequence sequence = sequence_of(*state_);
