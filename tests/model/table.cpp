@@ -31,13 +31,19 @@ struct Out {
 struct Reference {
     std::map<std::string, std::string> values;
     std::list<std::string> order;
+    int came_or_went = 0;
     void set(const std::string& key, const std::string& value) {
-        if (!values.contains(key)) order.push_back(key);
+        if (!values.contains(key)) {
+            order.push_back(key);
+            ++came_or_went;
+        }
         values[key] = value;
     }
     bool erase(const std::string& key) {
         order.remove(key);
-        return values.erase(key) != 0;
+        const bool went = values.erase(key) != 0;
+        if (went) ++came_or_went;
+        return went;
     }
 };
 
@@ -76,6 +82,8 @@ TEST_CASE("a table answers as an ordered map does") {
     };
     for (int step = 0; step < 20'000; ++step) {
         const std::string key = "key-" + std::to_string(below(step < 15'000 ? 400 : 5000)) + std::string(below(20), 'x');
+        const std::uint64_t changes = table.changes();
+        reference.came_or_went = 0;
         switch (below(10)) {
             case 0: case 1: case 2: case 3: {
                 const std::string value = value_of_some_size();
@@ -124,6 +132,7 @@ TEST_CASE("a table answers as an ordered map does") {
             }
         }
         REQUIRE(table.size() == reference.values.size());
+        REQUIRE((table.changes() != changes) == (reference.came_or_went != 0));
         if (step % 1000 == 999) {
             const auto all = contents(table);
             auto at = reference.order.begin();

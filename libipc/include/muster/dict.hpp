@@ -6,12 +6,16 @@
 //
 // Throws Error: destroyed (the dict was erased), out_of_memory (nothing changed), limit_exceeded (a key over 64 KiB, a
 // value over 1 GiB), unhashable (a key that holds an object), type_mismatch (a stored value is no V; pop and popitem, too,
-// then leave it where it is, as when there is no memory to decode it).
+// then leave it where it is, as when there is no memory to decode it), and what the functions say: key_error, value_error,
+// size_changed.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -67,9 +71,12 @@ class DictBase : public Handle {
     bool await_other(const Key& key, SeenValue& seen, Timeout timeout) const;
     enum class What { keys, values, items };
     void read_all(What what, Strings& out) const;  // items: key, value, key, value ...
+    std::uint64_t changes() const;  // other than before when a key has come or gone
     // No such key; empty: there is nothing at all.
     [[noreturn]] void throw_absent(const char* operation, Bytes key) const;
     [[noreturn]] void throw_overflow(const char* operation) const;
+    [[noreturn]] void throw_beyond(const char* operation, Bytes key, std::size_t bits) const;
+    [[noreturn]] void throw_size_changed() const;
 };
 
 // A key, encoded and made canonical; without any copy for types that always are.
@@ -141,6 +148,20 @@ class Dict : public detail::DictBase {
         return out;
     }
     std::vector<value_type> snapshot() const { return items(); }
+    // Plain data, as Python's dict.copy() behind a Manager.
+    std::vector<value_type> copy() const { return items(); }
+    // The keys, the last inserted first, as Python's reversed(dict).
+    std::vector<K> reversed() const {
+        std::vector<K> all = keys();
+        std::reverse(all.begin(), all.end());
+        return all;
+    }
+    // for (const auto& [key, value] : dict.items_live()) ...: as Python iterates a dict. The keys are those of begin(), each
+    // value is what stands there when the iteration comes to it. If any key has come or gone since begin() (the removal of
+    // an expired key counts, a new value of a present key does not), the next step throws size_changed, the last one, too.
+    // Who is not to be disturbed by others takes snapshot(). One pass; the range must outlive its iterator.
+    class Live;
+    Live items_live() const { return Live(*this); }
 
     // --- changing ---
     void set(const K& key, const V& value) { insert_or_assign(key, value); }
@@ -210,7 +231,25 @@ class Dict : public detail::DictBase {
         encode(e, *expected);
         return store(as_key(k), v.bytes(), If::equal, e.bytes());
     }
-    bool erase(const K& key) { return remove(as_key(detail::EncodedKey<K>(key)), "erase"); }
+    // Atomically value += by; an absent key counts as 0. Returns the new value. A sum that V cannot hold: value_error, and
+    // nothing has changed.
+    V increment(const K& key, V by = 1)
+        requires(std::integral<V> && !std::same_as<V, bool>)
+    {
+        return update(key, [&](std::optional<V> value) {
+            V sum = 0;
+            if (__builtin_add_overflow(value.value_or(0), by, &sum))
+                throw_beyond("increment", detail::EncodedKey<K>(key).canonical(), 8 * sizeof(V));
+            return sum;
+        });
+    }
+    bool erase(const K& key) { return DictBase::remove(as_key(detail::EncodedKey<K>(key)), "erase"); }
+    // As Python's del dict[key]: throws key_error when the key is absent.
+    void remove(const K& key) {
+        const detail::EncodedKey<K> k(key);
+        if (!DictBase::remove(as_key(k), "remove")) throw_absent("remove", k.canonical());
+    }
+    // None when the key is absent, where Python's pop(key) raises KeyError.
     std::optional<V> pop(const K& key) {
         const detail::EncodedKey<K> k(key);
         return detail::take_one<V>([&](const detail::Taker& taker) { return take(as_key(k), taker); });
@@ -291,6 +330,65 @@ class Dict : public detail::DictBase {
         for (std::size_t i = 0; i < all.size(); ++i) out.push_back(decode<T>(all[i]));
         return out;
     }
+};
+
+template <Storable K, Storable V>
+class Dict<K, V>::Live {
+  public:
+    class Iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = std::pair<K, V>;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const value_type*;
+        using reference = const value_type&;
+
+        explicit Iterator(Live* of) : of_(of) { ++*this; }
+        const value_type& operator*() const { return *of_->item_; }
+        const value_type* operator->() const { return &*of_->item_; }
+        Iterator& operator++() {
+            if (!of_->step()) of_ = nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        bool operator==(std::default_sentinel_t) const noexcept { return of_ == nullptr; }
+
+      private:
+        Live* of_;
+    };
+    explicit Live(Dict dict) : dict_(std::move(dict)) {}
+    // Starts anew.
+    Iterator begin() {
+        next_ = 0;
+        changes_ = dict_.changes();  // before the keys: what comes in between is noticed by the first step
+        dict_.read_all(What::keys, keys_);
+        return Iterator(this);
+    }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+  private:
+    bool step() {
+        item_.reset();
+        if (next_ == keys_.size()) {
+            if (dict_.changes() != changes_) dict_.throw_size_changed();
+            return false;
+        }
+        const detail::Bytes stored = keys_[next_];
+        const CanonicalKey key(stored);
+        detail::Buffer value;
+        // The count after the value: what it says holds for the value as well.
+        const bool there = dict_.DictBase::get({key.bytes(), {}}, value);
+        if (!there || dict_.changes() != changes_) dict_.throw_size_changed();
+        item_.emplace(decode<K>(stored), decode<V>(value.bytes()));
+        ++next_;
+        return true;
+    }
+
+    Dict dict_;
+    std::uint64_t changes_ = 0;
+    detail::Strings keys_;
+    std::size_t next_ = 0;
+    std::optional<value_type> item_;
 };
 
 }  // namespace muster

@@ -273,10 +273,10 @@ void Table::clear() {
     ObjectLock lock(segment_, ref_);
     heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
         TableRep& root = rep();
+        if (root.size != 0) tx.set(root.changes, root.changes + 1);
         for (Cell<std::uint64_t>* field : {&root.index, &root.slot_count, &root.size, &root.used, &root.head, &root.tail,
                                            &root.expiring, &root.sweep_at})
             tx.set(*field, 0);
-        tx.set(root.changes, root.changes + 1);
         heap.reset(tx);
     });
     lock.heap().trim();

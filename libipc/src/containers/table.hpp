@@ -95,6 +95,18 @@ class Table {
     std::uint64_t size() const;
     // The same without waiting for anybody: while it is being changed, what expired may be counted.
     std::uint64_t glance_size() const;
+    // Other than before when a key has come or gone in between.
+    std::uint64_t changes() const {
+        std::uint64_t changes = 0;
+        const auto look = [&] {
+            check_live();
+            changes = rep().changes;
+        };
+        if (tx::read_validated(object_.domain, look)) return changes;
+        ObjectLock lock(segment_, ref_);
+        look();
+        return changes;
+    }
 
     enum class If { always, absent, equal };
     struct Stored {

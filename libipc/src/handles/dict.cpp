@@ -25,6 +25,10 @@ std::size_t DictBase::size() const {
     return guarded(*state_, "size", [&] { return static_cast<std::size_t>(table_of(*state_).size()); });
 }
 
+std::uint64_t DictBase::changes() const {
+    return guarded(*state_, "iterate", [&] { return table_of(*state_).changes(); });
+}
+
 void DictBase::clear() {
     guarded(*state_, "clear", [&] { table_of(*state_).clear(); });
 }
@@ -123,5 +127,14 @@ void throw_count_overflow(const ObjectState& state, const char* operation) {
 void DictBase::throw_absent(const char* operation, Bytes key) const { throw_absent_key(*state_, operation, key); }
 
 void DictBase::throw_overflow(const char* operation) const { throw_count_overflow(*state_, operation); }
+
+void DictBase::throw_beyond(const char* operation, Bytes key, std::size_t bits) const {
+    throw Error(Errc::value_error, operation, state_->subject(),
+                "the sum at " + key_text(key) + " would not fit its " + std::to_string(bits) + " bits");
+}
+
+void DictBase::throw_size_changed() const {
+    throw Error(Errc::size_changed, "iterate", state_->subject(), "a key came or went; snapshot() is safe from that");
+}
 
 }  // namespace muster::detail
