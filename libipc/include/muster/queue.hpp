@@ -19,6 +19,7 @@
 #include <chrono>
 #include <iterator>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -84,7 +85,8 @@ class QueueBase : public Handle {
     bool put(Bytes value, Timeout timeout);
     std::size_t put_many(const Strings& values, Timeout timeout);
     bool get(const Taker& taker, Timeout timeout);
-    bool get_unless_closed(const Taker& taker);  // false: closed and drained
+    // False: closed and drained, or a stop is requested; nothing was taken.
+    bool get_unless_closed(const Taker& taker, const std::stop_token& stop);
     std::size_t get_many(std::size_t most, const Taker& taker, Timeout timeout);
     std::size_t drain(const Taker& taker);
     std::optional<LeaseToken> lease(const Taker& taker, Timeout timeout);
@@ -191,9 +193,10 @@ class Queue : public detail::QueueBase {
         return detail::take_many<T>(64, [&](const detail::Taker& taker) { return QueueBase::drain(taker); });
     }
 
-    // for (auto& item : queue.consume()) ...: get after get, until the queue is closed and drained.
+    // for (auto& item : queue.consume()) ...: get after get, until the queue is closed and drained, or a stop is requested:
+    // who waits hears of that at once, and takes nothing more, though there be items.
     class Consumption;
-    Consumption consume() { return Consumption(*this); }
+    Consumption consume(std::stop_token stop = {}) { return Consumption(*this, std::move(stop)); }
 
     // As get, but under a lease. What cannot be decoded goes back at once, as with nack(): a delivery that failed.
     Leased<T> get_leased() { return *lease_within({}); }
@@ -283,7 +286,7 @@ class Queue<T>::Consumption {
         Iterator& operator++() {
             of_->item_.reset();
             const auto make = [this](std::size_t, const detail::Encoded& item, const detail::Encoded&) { of_->item_.emplace(decode<T>(item)); };
-            if (!of_->queue_.get_unless_closed(detail::Taker(make, detail::DecodedByLibrary<T>))) {
+            if (!of_->queue_.get_unless_closed(detail::Taker(make, detail::DecodedByLibrary<T>), of_->stop_)) {
                 of_->item_.reset();
                 of_ = nullptr;
             }
@@ -295,12 +298,13 @@ class Queue<T>::Consumption {
       private:
         Consumption* of_;
     };
-    explicit Consumption(Queue queue) : queue_(std::move(queue)) {}
+    explicit Consumption(Queue queue, std::stop_token stop = {}) : queue_(std::move(queue)), stop_(std::move(stop)) {}
     Iterator begin() { return Iterator(this); }  // takes the first item
     std::default_sentinel_t end() const noexcept { return {}; }
 
   private:
     Queue queue_;
+    std::stop_token stop_;
     std::optional<T> item_;
 };
 

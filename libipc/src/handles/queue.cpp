@@ -255,10 +255,16 @@ bool QueueBase::get(const Taker& taker, Timeout timeout) {
     return take("get", timeout, nullptr, [&](containers::Queue& queue) { return get_one(*state_, queue, taker, 0); });
 }
 
-bool QueueBase::get_unless_closed(const Taker& taker) {
-    bool closed = false;
-    (void)take("consume", {}, &closed, [&](containers::Queue& queue) { return get_one(*state_, queue, taker, 0); });
-    return !closed;
+bool QueueBase::get_unless_closed(const Taker& taker, const std::stop_token& stop) {
+    bool ended = false;
+    sync::WaitPoint items = guarded(*state_, "consume", [&] { return point_of(*state_, items_point); });
+    // In the thread that requests the stop. All who wait are woken, for whom it is cannot be said; the others sleep again.
+    const std::stop_callback wake(stop, [&]() noexcept { items.notify_all(); });
+    (void)take("consume", {}, &ended, [&](containers::Queue& queue) {
+        if (stop.stop_requested()) return Result::closed;
+        return get_one(*state_, queue, taker, 0);
+    });
+    return !ended;
 }
 
 std::size_t QueueBase::get_many(std::size_t most, const Taker& taker, Timeout timeout) {
