@@ -2,6 +2,7 @@
 //
 // T: bool, an integral type, float or double. Each call is atomic, those on ranges too: a process killed in the middle of
 // one has changed all of the range or nothing. Reading locks nothing.
+// get_lock() is the array's own RLock, as SharedValue's.
 // Indices are Python's: negative ones count from the end. Throws Error: index_error, destroyed, out_of_memory (a range
 // of more than 200 words is replaced by way of a copy; nothing changed). Opening one that holds another type of number
 // throws type_mismatch, one of another length value_error.
@@ -63,6 +64,14 @@ class Array : public detail::ScalarsBase {
             change(plain.span());
             if (write(0, plain.bytes(), &version)) return;
         }
+    }
+    // The same under get_lock(), which others who take it wait for. Who changes the array without it is not kept out, and
+    // makes it run again.
+    template <std::invocable<std::span<T>> Change>
+    void with_lock(Change&& change) {
+        RLock lock = get_lock();
+        const std::scoped_lock hold(lock);
+        update(change);
     }
 
   private:

@@ -3,6 +3,8 @@
 //
 // T: bool, an integral type, float or double. Every call is atomic and ordered as seq_cst; reading locks nothing.
 // Arithmetic on integers wraps around, as std::atomic's.
+// get_lock() is the number's own RLock, for several calls as one among all who take it, as multiprocessing's. The calls
+// themselves do not take it: they are atomic without, and keep nobody waiting. (What can be stored is the number, not it.)
 // Throws Error: destroyed. Opening one that holds another type of number throws type_mismatch.
 #pragma once
 
@@ -10,6 +12,7 @@
 
 #include <muster/detail/object.hpp>
 #include <muster/detail/scalar.hpp>
+#include <muster/lock.hpp>
 
 namespace muster {
 
@@ -19,6 +22,7 @@ class ScalarsBase : public Handle {
   public:
     using Handle::version;  // watch.hpp
     using Handle::wait_for_change;
+    RLock get_lock() const { return RLock(state_); }
 
   protected:
     // Throws type_mismatch.

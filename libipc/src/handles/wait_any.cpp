@@ -61,7 +61,7 @@ class LockSource final : public WaitSource {
             const sync::Sessions& sessions = state_->session->sessions();
             const sync::SlotId holder = sync::LockWord(state_->segment(), sessions, state_->ref).holder();
             if (!holder || !sessions.alive(holder)) return true;
-            return state_->kind == heap::Kind::rlock && holder == state_->session->known_slot();
+            return state_->kind != heap::Kind::lock && holder == state_->session->known_slot();
         });
     }
     bool to_be_looked_at() const noexcept override { return true; }

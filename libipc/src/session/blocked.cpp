@@ -49,9 +49,10 @@ std::vector<Blocked> BlockedWatch::look(const segment::Segment& segment, const c
         ObjectRep& object = heap::object_at(segment, id);
         look_at(object.domain, [&] { return name_of(id); });
         const heap::Ident ident = heap::Ident::unpack(object.ident);
-        if (ident.life != heap::Life::live ||
-            (ident.kind != heap::Kind::lock && ident.kind != heap::Kind::rlock && ident.kind != heap::Kind::condition))
-            continue;
+        const bool is_lock = ident.kind == heap::Kind::lock || ident.kind == heap::Kind::rlock ||
+                             ident.kind == heap::Kind::condition || ident.kind == heap::Kind::value ||
+                             ident.kind == heap::Kind::array;
+        if (ident.life != heap::Life::live || !is_lock) continue;
         const sync::LockWord lock(segment, sessions, {id, ident.generation});
         const sync::SlotId holder = lock.holder();
         if (!holder || !lock.waited_for()) continue;

@@ -19,6 +19,8 @@ constexpr Holding all[] = {
     {heap::Kind::lock, release_lock, wake_lock},
     {heap::Kind::rlock, release_lock, wake_lock},
     {heap::Kind::condition, release_lock, wake_lock},  // which is its own lock, unless it was given one
+    {heap::Kind::value, release_lock, wake_lock},      // these have one
+    {heap::Kind::array, release_lock, wake_lock},
 };
 
 }  // namespace

@@ -11,7 +11,10 @@ using heap::Kind;
 using heap::ObjectRef;
 
 // A condition is its own lock, unless it was given one; then its word is free.
-bool is_lock(Kind kind) noexcept { return kind == Kind::lock || kind == Kind::rlock || kind == Kind::condition; }
+// A value and an array have one of their own.
+bool is_lock(Kind kind) noexcept {
+    return kind == Kind::lock || kind == Kind::rlock || kind == Kind::condition || kind == Kind::value || kind == Kind::array;
+}
 
 std::uint32_t objects_of(const segment::Segment& segment, const containers::Directory& directory) {
     return static_cast<std::uint32_t>(std::min(directory.high_water(), segment.regions().object_capacity));

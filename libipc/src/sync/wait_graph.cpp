@@ -64,8 +64,12 @@ bool same(const Seen& a, const Seen& b) {
 
 std::string name_of(const containers::Directory& directory, const Wait& wait) {
     const auto entry = directory.glance(wait.object.id);
-    const bool of_condition = entry && entry->kind == heap::Kind::condition;
-    const std::string kind = of_condition ? "the lock of condition" : wait.kind == heap::Kind::rlock ? "rlock" : "lock";
+    const auto is = [&](heap::Kind kind) { return entry && entry->kind == kind; };
+    const std::string kind = is(heap::Kind::condition)         ? "the lock of condition"
+                             : is(heap::Kind::value)           ? "the lock of value"
+                             : is(heap::Kind::array)           ? "the lock of array"
+                             : wait.kind == heap::Kind::rlock ? "rlock"
+                                                               : "lock";
     if (!entry || entry->name.empty()) return kind + " #" + std::to_string(wait.object.id);
     return kind + " '" + entry->name + "'";
 }
