@@ -118,7 +118,7 @@ TEST_CASE("every operation that changes a container has a row in the crash tests
     compare("list", "containers/sequence.hpp", "Sequence",
             {{"stage", joint}, {"drop_staged", joint}, {"set_within", joint}, {"resize_within", joint}});
     compare("queue", "containers/queue.hpp", "Queue", {{"put_within", joint}, {"take_within", joint}});
-    compare("numbers", "containers/scalars.hpp", "Scalars", {});
+    compare("numbers", "containers/scalars.hpp", "Scalars", {{"set_within", joint}});
     compare("pipe", "containers/pipe.hpp", "Pipe", {});
     compare("sessions", "sync/sessions.hpp", "Sessions", {{"format", "on a new segment, which nobody else knows yet"}});
     compare("tx", "tx/transaction.hpp", "Tx",

@@ -11,6 +11,7 @@ namespace {
 using containers::Bytes;
 using containers::Directory;
 using containers::Queue;
+using containers::Scalars;
 using containers::Sequence;
 using containers::Table;
 using heap::Heap;
@@ -20,7 +21,7 @@ using heap::ObjectRef;
 using segment::Segment;
 using tx::Tx;
 
-constexpr ObjectRef left{1, 1}, right{2, 1}, list{3, 1}, jobs{4, 1}, counts{5, 1};
+constexpr ObjectRef left{1, 1}, right{2, 1}, list{3, 1}, jobs{4, 1}, counts{5, 1}, numbers{6, 1};
 
 Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 std::string text_of(Bytes from) {
@@ -28,10 +29,14 @@ std::string text_of(Bytes from) {
     return text.size() <= 24 ? text : std::to_string(text.size()) + " x " + text[0];
 }
 
-// Two dicts, a list, a queue and a counter, with a few items each.
+// Two dicts, a list, a queue, a counter and an array, with a few items each.
 void world(const Segment& segment) {
     Directory directory(segment);
     for (const Kind kind : {Kind::dict, Kind::dict, Kind::list, Kind::queue, Kind::counter}) directory.create(kind, living.index);
+    directory.create(Kind::array, living.index, [&](heap::ObjectRep& object) {
+        const std::uint16_t initial[] = {1, 2, 3, 4, 5, 6};
+        Scalars::init(segment, object, numbers.id, ScalarType::uint16, 6, std::as_bytes(std::span(initial)));
+    });
     for (const ObjectRef ref : {left, right, counts})
         for (const char* key : {"a", "b", "c"}) Table(segment, ref).set(bytes(key), {}, bytes("value 10"));
     Sequence items(segment, list);
@@ -60,6 +65,10 @@ std::string all(const Segment& segment) {
     const Queue queue(segment, jobs);
     queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + text_of(item); });
     queue.verify(violation);
+    text += ";";
+    const Scalars array(segment, numbers);
+    for (std::uint64_t i = 0; i < array.length(); ++i) text += " " + std::to_string(array.load(i));
+    array.verify(violation);
     return text + wrong;
 }
 
@@ -168,6 +177,10 @@ std::vector<Operation> joint_operations() {
     add("transact: five objects",
         {set(left, "a", "value 08"), remove(right, "a"), push({"five"}), take(1), set(counts, "a", "value 12")});
     rows.back().long_way = true;
+    add("transact: set_within, a number of an array, two more, and a dict's key",
+        {set(left, "a", "value 09"), {numbers, [](const Segment& s, Tx& tx, Heap&) {
+             for (const std::uint64_t index : {1u, 2u, 5u}) Scalars(s, numbers).set_within(tx, index, 500 + index);
+         }}});
     add("transact: one object alone", {both(set(left, "a", "value 00"), remove(left, "b"))});
     add("transact: the heap of the second grows", {set(left, "a", "value 09"), set(right, "long", letters(6000, 'l'))});
     add("transact: the heap of the first grows, and the second needs an extent",

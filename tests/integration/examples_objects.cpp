@@ -90,3 +90,11 @@ TEST_CASE_METHOD(ExampleRun, "example nested: lists in a dict are shared, and wh
                                             "through a queue: the same list, 50 numbers",
                                             R"(tree: {"leaves":[[1,2],[3]],"name":"root"})", "ring: it contains itself"});
 }
+
+TEST_CASE_METHOD(ExampleRun, "example transact: accounts, sums and journal agree, though a process was killed") {
+    example("transact");
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0] == "bob has not got 5000: nothing has changed, 1 transfer in the journal");
+    CHECK(lines[1] == "three have made 600 transfers, the killed one some, too");
+    CHECK(lines[2] == "accounts, sums and journal agree: yes");
+}

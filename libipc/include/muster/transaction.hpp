@@ -22,7 +22,8 @@
 // Throws Error, with nothing changed anywhere: destroyed; closed, full and empty of a queue; index_error; key_error;
 // out_of_memory; type_mismatch; invalid_argument (an object of another realm, a queue that is not first in first out);
 // limit_exceeded: over 16 objects, or more changes of one object than its log holds (about 60 keys of a dict, 40 elements set
-// in a list, 80 items taken from a queue; elements at the end of a list and items put do not count). Split it then.
+// in a list, 80 items taken from a queue, 200 numbers of an array; elements at the end of a list and items put do not count).
+// Split it then.
 // It does not wait for items or room. It waits for calls on the same objects, as these do for each other; while it waits for
 // one object it keeps no other for longer than a moment.
 // Thread safety: a Transaction belongs to the function it was made for.
@@ -32,6 +33,7 @@
 #include <memory>
 #include <optional>
 
+#include <muster/array.hpp>
 #include <muster/codec.hpp>
 #include <muster/counter.hpp>
 #include <muster/detail/transaction.hpp>
@@ -253,6 +255,24 @@ class TransactionQueue : public detail::QueuePart {
     }
 };
 
+// An array of numbers within a transaction. Indices are Python's. Throws index_error.
+template <Scalar T>
+class TransactionArray : public detail::ArrayPart {
+  public:
+    using ArrayPart::ArrayPart;
+
+    std::size_t size() { return length(); }
+    T get(std::ptrdiff_t index) { return detail::from_bits<T>(read(position("get", index))); }
+    T operator[](std::ptrdiff_t index) { return get(index); }
+    void set(std::ptrdiff_t index, T value) { write(position("set", index), detail::to_bits(value)); }
+    template <std::invocable<T> Change>
+    T update(std::ptrdiff_t index, Change&& change) {
+        const T next = change(get(index));
+        set(index, next);
+        return next;
+    }
+};
+
 class Transaction {
   public:
     template <typename K, typename V>
@@ -266,6 +286,9 @@ class Transaction {
     TransactionList<T> operator()(const List<T>& list) { return TransactionList<T>(base_.part(list)); }
     template <typename T>
     TransactionQueue<T> operator()(const Queue<T>& queue) { return TransactionQueue<T>(base_.part(queue)); }
+
+    template <Scalar T>
+    TransactionArray<T> operator()(const Array<T>& array) { return TransactionArray<T>(base_.part(array)); }
 
     // Which run of the function this is, from 1.
     unsigned attempt() const noexcept { return base_.attempt(); }

@@ -127,6 +127,11 @@ bool Scalars::compare_exchange(std::uint64_t index, std::uint64_t& expected, std
     return true;
 }
 
+void Scalars::set_within(Tx& tx, std::uint64_t index, std::uint64_t bits) {
+    const Place at = place(index);
+    tx.set(*at.word, (at.word->get() & ~(at.mask << at.shift)) | (bits & at.mask) << at.shift);
+}
+
 void Scalars::read(std::uint64_t first, std::span<std::byte> out, std::uint64_t* version) const {
     std::vector<std::uint64_t> copy;
     validated([&] {

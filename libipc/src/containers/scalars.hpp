@@ -59,6 +59,9 @@ class Scalars {
     // All or nothing. With `version`: only if nothing has changed since; false if it has.
     bool write(std::uint64_t first, std::span<const std::byte> values, const std::uint64_t* version = nullptr);
 
+    // As a part of a larger change, under the caller's lock (heap::mutate_together): the element's bits. Logs a word.
+    void set_within(Tx& tx, std::uint64_t index, std::uint64_t bits);
+
     void verify(const std::function<void(std::string)>& violation) const;
 
   private:

@@ -110,6 +110,9 @@ void init_condition(heap::ObjectRep& object, std::uint64_t lock);
 void init_barrier(heap::ObjectRep& object, std::size_t parties, Timeout timeout);
 void check_parties(const ObjectState& state, std::size_t parties);
 
+// The element that a Python index means. Throws index_error.
+std::uint64_t array_position(const ObjectState& state, const char* operation, std::ptrdiff_t index, std::size_t length);
+
 // No such key (key_error, no_attribute); a count beyond 64 bits.
 [[noreturn]] void throw_absent_key(const ObjectState& state, const char* operation, Bytes key);
 [[noreturn]] void throw_count_overflow(const ObjectState& state, const char* operation);

@@ -62,9 +62,13 @@ bool ScalarsBase::write(std::uint64_t first, std::span<const std::byte> values, 
 }
 
 std::uint64_t ScalarsBase::position(const char* operation, std::ptrdiff_t index) const {
-    const auto size = static_cast<std::ptrdiff_t>(length());
+    return array_position(*state_, operation, index, length());
+}
+
+std::uint64_t array_position(const ObjectState& state, const char* operation, std::ptrdiff_t index, std::size_t length) {
+    const auto size = static_cast<std::ptrdiff_t>(length);
     if (index < -size || index >= size)
-        throw Error(Errc::index_error, operation, state_->subject(),
+        throw Error(Errc::index_error, operation, state.subject(),
                     "index " + std::to_string(index) + ", the length is " + std::to_string(size));
     return static_cast<std::uint64_t>(index < 0 ? index + size : index);
 }

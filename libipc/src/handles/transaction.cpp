@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include <muster/array.hpp>
 #include <muster/dict.hpp>
 #include <muster/list.hpp>
 #include <muster/queue.hpp>
@@ -166,6 +167,7 @@ TransactionBase::~TransactionBase() = default;
 TableWork& TransactionBase::part(const DictBase& handle) { return core_->part<TableWork>(static_cast<const Handle&>(handle).state_); }
 ListWork& TransactionBase::part(const ListBase& handle) { return core_->part<ListWork>(static_cast<const Handle&>(handle).state_); }
 QueueWork& TransactionBase::part(const QueueBase& handle) { return core_->part<QueueWork>(static_cast<const Handle&>(handle).state_); }
+ArrayWork& TransactionBase::part(const ScalarsBase& handle) { return core_->part<ArrayWork>(static_cast<const Handle&>(handle).state_); }
 bool TransactionBase::commit() { return core_->commit(); }
 void TransactionBase::again() { core_->again(); }
 unsigned TransactionBase::attempt() const noexcept { return core_->attempt(); }

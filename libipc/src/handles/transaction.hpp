@@ -221,4 +221,21 @@ class QueueWork final : public Work {
     std::size_t own_taken_ = 0;  // of what was put
 };
 
+class ArrayWork final : public Work {
+  public:
+    using Work::Work;
+    std::uint64_t length();
+    std::uint64_t read(std::uint64_t index);
+    void write(std::uint64_t index, std::uint64_t bits) { writes_.insert_or_assign(index, bits); }
+
+    bool changes() const override { return !writes_.empty(); }
+    bool still_so(bool locked) override;
+    void apply(tx::Tx& tx, heap::Heap& heap) override;
+
+  private:
+    containers::Scalars scalars() const { return {segment(), ref()}; }
+
+    std::map<std::uint64_t, std::uint64_t> reads_, writes_;  // bits by index
+};
+
 }  // namespace muster::detail

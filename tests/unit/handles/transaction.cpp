@@ -55,10 +55,20 @@ TEST_CASE("a transaction changes objects of every kind at once, and sees its own
         CHECK(!t(w.names).add("old"));
         CHECK(t(w.names).discard("old"));
         t(w.space).set("rate", t(w.space).get<double>("rate") * 2);
+        auto numbers = t(w.numbers);
+        CHECK(numbers.size() == 300);
+        CHECK(numbers[7] == 0);
+        numbers.set(7, -1);
+        CHECK(numbers.update(7, [](long now) { return now - 1; }) == -2);
+        numbers.set(-1, 99);
+        CHECK(numbers.get(299) == 99);
+        CHECK_THROWS_MATCHES(numbers.get(300), Error, fails_with(Errc::index_error));
+        CHECK_THROWS_MATCHES(numbers.set(-301, 1), Error, fails_with(Errc::index_error));
         // Nothing of it has happened yet.
         CHECK(w.left.get("ann") == 100);
         CHECK(w.list.size() == 3);
         CHECK(w.jobs.size() == 1);
+        CHECK(w.numbers.get(7) == 0);
         CHECK(t.attempt() == 1);
         return 42;
     });
@@ -70,6 +80,9 @@ TEST_CASE("a transaction changes objects of every kind at once, and sees its own
     CHECK(w.counts.get("runs") == 4);
     CHECK(w.names.snapshot() == std::vector<std::string>{"new"});
     CHECK(w.space.get<double>("rate") == 1.0);
+    CHECK(w.numbers.get(7) == -2);
+    CHECK(w.numbers.get(-1) == 99);
+    CHECK(w.numbers.get(8) == 0);
     CHECK(w.realm.daemon().check().violations.empty());
 }
 
@@ -185,6 +198,7 @@ TEST_CASE("it runs again when somebody has changed what it has read, and only th
         w.manager.transact([&](Transaction& t) {
             const int a = t(w.left).at("a");
             (void)t(w.list).at(0);
+            (void)t(w.numbers).get(3);
             if (++runs == 1) std::thread(meanwhile).join();
             t(w.right).set("copy", a);
         });
@@ -195,6 +209,8 @@ TEST_CASE("it runs again when somebody has changed what it has read, and only th
     CHECK(with([&] { w.left.set("new", 2); }) == 1);
     CHECK(with([&] { w.right.set("other", 2); }) == 1);
     CHECK(with([&] { w.list.set(1, "z"); }) == 1);
+    CHECK(with([&] { w.numbers.set(4, 1); }) == 1);
+    CHECK(with([&] { w.numbers.set(3, 1); }) == 2);
     CHECK(with([&] { w.left.set("a", 2); }) == 2);
     CHECK(w.right.get("copy") == 2);
     CHECK(with([&] { w.list.set(0, "z"); }) == 2);

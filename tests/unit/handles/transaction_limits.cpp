@@ -27,6 +27,17 @@ TEST_CASE("limits of a transaction are clear errors with nothing changed") {
         for (int i = 0; i < 40; ++i) t(w.list).set(i, "another element, longer than what was there before: " + std::to_string(i));
     });
     CHECK(w.list.at(39).ends_with("39"));
+    const auto fill = [&](int count) {
+        w.manager.transact([&](Transaction& t) {
+            for (int i = 0; i < count; ++i) t(w.numbers).set(i, i + 1);
+            t(w.right).set("filled", count);
+        });
+    };
+    CHECK_THROWS_MATCHES(fill(300), Error, fails_with(Errc::limit_exceeded));
+    CHECK(w.numbers.snapshot() == std::vector<long>(300, 0));
+    CHECK(!w.right.contains("filled"));
+    fill(200);
+    CHECK(w.numbers.get(199) == 200);
     auto deep = w.manager.queue<int>("deep");
     for (int i = 0; i < 200; ++i) deep.put(i);
     w.manager.transact([&](Transaction& t) {

@@ -21,6 +21,7 @@ struct Objects {
     Counter<std::string> counts = manager.counter<std::string>("counts");
     Set<std::string> names = manager.set<std::string>("names");
     Namespace space = manager.ns("space");
+    Array<long> numbers = manager.array<long>("numbers", 300);
 };
 
 }  // namespace muster::test

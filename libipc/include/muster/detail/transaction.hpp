@@ -12,6 +12,7 @@ class TransactionCore;  // libipc/src/handles/transaction.hpp, as the next ones
 class TableWork;
 class ListWork;
 class QueueWork;
+class ArrayWork;
 
 // Thrown through the transaction's function: it has to run again.
 struct Conflict {};
@@ -65,9 +66,25 @@ class QueuePart {
     QueueWork* work_;
 };
 
+class ArrayPart {
+  public:
+    explicit ArrayPart(ArrayWork& work) noexcept : work_(&work) {}
+
+  protected:
+    std::size_t length();
+    std::uint64_t read(std::uint64_t index);
+    void write(std::uint64_t index, std::uint64_t bits);
+    // The element that a Python index means. Throws index_error.
+    std::uint64_t position(const char* operation, std::ptrdiff_t index);
+
+  private:
+    ArrayWork* work_;
+};
+
 class DictBase;
 class ListBase;
 class QueueBase;
+class ScalarsBase;
 
 class TransactionBase {
   public:
@@ -76,6 +93,7 @@ class TransactionBase {
     TableWork& part(const DictBase& handle);
     ListWork& part(const ListBase& handle);
     QueueWork& part(const QueueBase& handle);
+    ArrayWork& part(const ScalarsBase& handle);
     bool commit();  // false: run it again
     void again();
     unsigned attempt() const noexcept;
