@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "ctl/commands/commands.hpp"
 #include "ctl/exit_code.hpp"
@@ -47,43 +49,61 @@ int show_deep(Context& context, const std::string& kind, const std::string& name
     return exit_done;
 }
 
-int show(Context& context, const std::string& name, bool deep) {
+struct Options {
+    std::string name;
+    std::optional<long> limit;
+    bool deep = false;
+};
+
+// Leaves the first ones, as many as wanted; how many are gone.
+template <typename Entries>
+std::size_t cut(Entries& entries, const Options& options) {
+    const std::size_t all = entries.size();
+    if (options.limit && static_cast<std::size_t>(*options.limit) < all) entries.resize(static_cast<std::size_t>(*options.limit));
+    return all - entries.size();
+}
+
+int show(Context& context, const Options& options) {
+    const std::string& name = options.name;
     const auto kind = context.manager().kind_of(name);
     if (!kind) throw_no_such_object("object", name);
-    if (deep) return show_deep(context, *kind, name);
+    if (options.deep) return show_deep(context, *kind, name);
     const auto title = [&](std::size_t size) {
         if (!context.json)
             context.out.line(context.out.styled(*kind + " '" + printable(name) + "', " + std::to_string(size),
                                                 Style::dim));
     };
-    if (*kind == "dict" || *kind == "counter" || *kind == "namespace") {
-        const auto items = items_of(context, *kind, name);
-        if (context.json) return context.out.json(json_of(items)), exit_done;
-        title(items.size());
-        std::string lines;
-        for (const auto& [key, value] : items) lines += to_json_text(key) + ": " + to_json_text(value) + "\n";
+    const auto entries = [&](const std::string& lines, std::size_t more) {
         write_all(STDOUT_FILENO, lines);
-    } else if (*kind == "list" || *kind == "queue" || *kind == "set") {
-        auto values = *kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
-                      : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
-                                       : existing<Queue<>>(context, *kind, name).snapshot();
-        for (Value& value : values) value = readable(context, value);
+        if (more != 0) context.out.line(context.out.styled("... and " + std::to_string(more) + " more", Style::dim));
+    };
+    const auto all = [&](std::vector<Value> values) {
         title(values.size());
-        if (context.json) return context.out.json(Value(values)), exit_done;
+        const std::size_t more = cut(values, options);
+        for (Value& value : values) value = readable(context, value);
+        if (context.json) return context.out.json(Value(values));
         std::string lines;
         for (const auto& value : values) lines += to_json_text(value) + "\n";
-        write_all(STDOUT_FILENO, lines);
+        entries(lines, more);
+    };
+    if (*kind == "dict" || *kind == "counter" || *kind == "namespace") {
+        auto items = items_of(context, *kind, name);
+        title(items.size());
+        const std::size_t more = cut(items, options);
+        if (context.json) return context.out.json(json_of(items)), exit_done;
+        std::string lines;
+        for (const auto& [key, value] : items) lines += to_json_text(key) + ": " + to_json_text(value) + "\n";
+        entries(lines, more);
+    } else if (*kind == "list" || *kind == "queue" || *kind == "set") {
+        all(*kind == "list"  ? existing<List<>>(context, *kind, name).snapshot()
+            : *kind == "set" ? existing<Set<>>(context, *kind, name).snapshot()
+                             : existing<Queue<>>(context, *kind, name).snapshot());
     } else if (*kind == "value") {
         const Value value = numbers_of(context, name).front();
         if (context.json) return context.out.json(value), exit_done;
         context.out.line("value '" + printable(name) + "', " + value_text(value));
     } else if (*kind == "array") {
-        const auto values = numbers_of(context, name);
-        title(values.size());
-        if (context.json) return context.out.json(Value(values)), exit_done;
-        std::string lines;
-        for (const auto& value : values) lines += to_json_text(value) + "\n";
-        write_all(STDOUT_FILENO, lines);
+        all(numbers_of(context, name));
     } else if (*kind == "lock" || *kind == "rlock") {
         const auto value = *kind == "lock" ? lock_value(existing<Lock>(context, *kind, name))
                                            : lock_value(existing<RLock>(context, *kind, name));
@@ -122,16 +142,16 @@ int show(Context& context, const std::string& name, bool deep) {
 
 void add_show(Parser& parser, Context& context) {
     auto verb = parser.command("show", "print a shared object as a whole, as of one moment", "Objects");
-    auto name = std::make_shared<std::string>();
-    verb.positional(*name, "NAME", "the object's name");
+    auto options = std::make_shared<Options>();
+    verb.positional(options->name, "NAME", "the object's name");
+    verb.option(options->limit, "--limit", "N", "the first N entries and no more", 0, std::numeric_limits<long>::max());
     verb.footer(
         "Entries are printed as JSON, one a line; with --json as one value. A dict's keys that are no "
         "strings\n"
         "become strings there, unless two would become the same: then it is an array of [KEY, VALUE].\n"
         "A handle to another object reads {\"handle\":\"list #12\"}.");
-    auto deep = std::make_shared<bool>(false);
-    verb.flag(*deep, "--deep", "follow handles: all that can be reached from it, as plain data");
-    verb.action([name, deep, &context] { return show(context, *name, *deep); });
+    verb.flag(options->deep, "--deep", "follow handles: all that can be reached from it, as plain data");
+    verb.action([options, &context] { return show(context, *options); });
 }
 
 }  // namespace muster::ctl

@@ -257,6 +257,23 @@ TEST_CASE("show prints any object as a whole") {
     CHECK(ctl("show", "k").out == "lock 'k', free\n");
 }
 
+TEST_CASE("show prints as many entries as wanted, and how many there are") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    REQUIRE(ctl("list", "append", "l", "1", "2", "3").code == 0);
+    CHECK(ctl("show", "l", "--limit", "2").out == "list 'l', 3\n1\n2\n... and 1 more\n");
+    CHECK(ctl("show", "l", "--limit", "3").out == "list 'l', 3\n1\n2\n3\n");
+    CHECK(ctl("show", "--limit", "0", "l").out == "list 'l', 3\n... and 3 more\n");
+    CHECK(ctl("show", "l", "--limit", "2", "--json").json() == json({1, 2}));
+    for (const char* key : {"a", "b", "c"}) REQUIRE(ctl("dict", "set", "d", key, "1").code == 0);
+    CHECK(ctl("show", "d", "--limit", "1").out == "dict 'd', 3\n\"a\": 1\n... and 2 more\n");
+    CHECK(ctl("show", "d", "--limit", "1", "--json").json() == json{{"a", 1}});
+    REQUIRE(ctl("counter", "inc", "n", "x").code == 0);
+    CHECK(ctl("show", "n", "--limit", "0", "--json").json() == json::object());
+    CHECK(ctl("show", "l", "--limit", "-1").code == 2);
+    CHECK(ctl("show", "l", "--limit", "many").code == 2);
+}
+
 TEST_CASE("objects lists name, kind, size and bytes; erase removes") {
     Daemon daemon;
     const Ctl ctl(daemon.address());
