@@ -1,6 +1,8 @@
 // What the rows of Lock and RLock share: a segment with one such object, and what can be seen of it.
 #pragma once
 
+#include <chrono>
+
 #include "containers/directory.hpp"
 #include "crash/operations.hpp"
 #include "sync/sync.hpp"
@@ -16,6 +18,8 @@ inline std::uint32_t& lock_futex(const segment::Segment& segment) {
     return *sync::futex_of(lock_rep(segment));
 }
 inline bool never() noexcept { return false; }
+// How long those wait who wait in vain: until they sleep, they do so step by step, and slowly where each step is checked.
+inline constexpr std::chrono::milliseconds in_vain{500};
 
 // fn(lock) on the lock that every one of these segments has.
 template <typename Lock, typename Fn>

@@ -24,7 +24,6 @@ std::vector<Operation> lock_operations() {
         operation.right_too = lock_freed;
         operation.again_too = held_or_inherited;
     };
-    const auto in_vain = std::chrono::milliseconds(50);
     const auto now = [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), never); };
     acquisition("lock: acquire, a free one", held({}), now);
     acquisition("lock: acquire, one that others wait for", held({}, waited_for), now);
@@ -33,7 +32,7 @@ std::vector<Operation> lock_operations() {
     acquisition("lock: acquire, one whose hold was broken", held(living_thread, ended), now);
     // Marks that it waits, and dies or gives up: the holder's release wakes one too many.
     add("lock: acquire, in vain", held(living_thread),
-        [=](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never); });
+        [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never); });
     // The holder dies releasing: whatever had happened, it is free.
     const auto release = [](LockWord& lock) { (void)lock.release(dying_thread, never); };
     add("lock: release", held(dying_thread), release).right_too = lock_freed;

@@ -37,7 +37,7 @@ std::vector<Operation> rlock_operations() {
     add("rlock: acquire, the second time", held(dying_thread, 1), acquire).again_too = again;
     add("rlock: acquire, the third time", held(dying_thread, 2), acquire).again_too = again;
     add("rlock: acquire, in vain", held(living_thread, 2), [](RecursiveLock& lock) {
-        (void)lock.acquire(dying_thread, base::Deadline::after(std::chrono::milliseconds(50)), never);
+        (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never);
     }).right_too = {};
     const auto release = [](RecursiveLock& lock) { (void)lock.release(dying_thread, never); };
     add("rlock: release, the last level", held(dying_thread, 1), release);
