@@ -38,6 +38,12 @@ Pace::Clock::time_point Budget::next_large(uid_t uid, std::size_t bytes, Pace::C
     return own->second.after(static_cast<double>(bytes), now);
 }
 
+Pace::Clock::time_point Budget::next_of_flood(uid_t uid, Pace::Clock::duration taken, Pace::Clock::time_point now) {
+    forget_idle(floods_, now);
+    const auto own = floods_.try_emplace(uid, flood_share, flood_burst, longest_pause).first;
+    return own->second.after(std::chrono::duration<double>(taken).count(), now);
+}
+
 Pace::Clock::time_point Budget::next_malformed(uid_t uid, Pace::Clock::time_point now) {
     forget_idle(malformed_, now);
     const auto own = malformed_.try_emplace(uid, malformed_a_second, malformed_burst, longest_pause).first;

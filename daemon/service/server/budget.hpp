@@ -18,10 +18,13 @@ namespace muster::service {
 inline constexpr std::size_t allowance = 16 * 1024;
 
 // What is read of one user's messages above `allowance` bytes each: so much a second, and so much at once.
-inline constexpr double large_input = 32 << 20, large_input_burst = 4 << 20;
+inline constexpr double large_input = 16 << 20, large_input_burst = 4 << 20;
 inline constexpr std::chrono::milliseconds longest_pause{20};
 // What of one user's is no message, which ends its connection, is answered so often a second, and so often at once.
 inline constexpr double malformed_a_second = 100, malformed_burst = 32;
+// Who sends the next call before he has the answer to the last one: the seconds that all such calls of one user take, of
+// each second, and at once.
+inline constexpr double flood_share = 0.25, flood_burst = 0.02;
 
 class Budget {
   public:
@@ -35,13 +38,15 @@ class Budget {
 
     // So many bytes of a large message were read; when the next ones may be.
     Pace::Clock::time_point next_large(uid_t uid, std::size_t bytes, Pace::Clock::time_point now);
+    // Calls that did not wait for each other have taken so long; when the next one may.
+    Pace::Clock::time_point next_of_flood(uid_t uid, Pace::Clock::duration taken, Pace::Clock::time_point now);
     // Something that is no message was read; when it may be answered.
     Pace::Clock::time_point next_malformed(uid_t uid, Pace::Clock::time_point now);
 
   private:
     std::size_t total_, per_uid_, taken_ = 0;
     std::map<uid_t, std::size_t> uids_;  // those that have taken some
-    std::map<uid_t, Pace> paces_, malformed_;
+    std::map<uid_t, Pace> paces_, floods_, malformed_;
 };
 
 // What one connection holds in one direction; given back with it.

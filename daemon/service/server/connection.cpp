@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -24,7 +25,21 @@ constexpr std::size_t small_piece = 4 * 1024;  // bytes of a read
 constexpr unsigned pieces_for_free = 4;        // of a message; then small ones are waited for, ever longer
 constexpr std::chrono::milliseconds first_pause{1};
 constexpr unsigned most_doublings = 6;
+constexpr std::chrono::milliseconds shortest_rest{1};  // of one who sends call after call
 constexpr std::size_t at_once = 128 * 1024;  // what the socket of a client that reads takes without waiting
+
+// Adds how long it lives.
+class Taking {
+  public:
+    explicit Taking(Pace::Clock::duration& to) noexcept : to_(to) {}
+    Taking(const Taking&) = delete;
+    Taking& operator=(const Taking&) = delete;
+    ~Taking() { to_ += Pace::Clock::now() - begun_; }
+
+  private:
+    Pace::Clock::duration& to_;
+    const Pace::Clock::time_point begun_ = Pace::Clock::now();
+};
 
 auto token(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
@@ -65,7 +80,7 @@ asio::awaitable<void> Connection::serve() {
                 co_await handle(co_await parse(std::move(*text)));
                 input_.hold(parser_.held());
                 co_await flush(low_water);  // a client that asks and does not read is not served further
-                if (parser_.pending() > 0) co_await let_others();
+                if (parser_.pending() > 0) co_await take_turns();
             } else if (!co_await read_some()) {
                 if (parser_.pending() > 0) throw ProtocolError("the message was cut off before its NUL");
                 break;
@@ -122,7 +137,10 @@ asio::steady_timer::duration Connection::pause_after(std::size_t piece) {
 }
 
 asio::awaitable<Message> Connection::parse(std::string text) {
-    if (text.size() <= read_here) co_return Message::parse(text);
+    if (text.size() <= read_here) {
+        const Taking taking(taken_);
+        co_return Message::parse(text);
+    }
     struct Reading {
         std::optional<Message> message;
         std::exception_ptr error;
@@ -154,7 +172,10 @@ asio::awaitable<void> Connection::handle(Message message) {
     auto call = std::make_shared<Call>(std::move(message), peer_, weak_from_this());
     const std::weak_ptr<Call> pending = call;
     if (!oneway) current_ = pending;
-    dispatcher_.dispatch(call);
+    {
+        const Taking taking(taken_);
+        dispatcher_.dispatch(call);
+    }
     call->forget_parameters();
     if (large) aside_.run_first([large = std::move(large)]() mutable { large.reset(); });
     call.reset();  // whoever answers it later holds it; if nobody does, it fails now
@@ -169,7 +190,16 @@ asio::awaitable<void> Connection::handle(Message message) {
     current_.reset();
 }
 
-// A client that sends without a pause gets one turn like everybody else.
+// A client that sends without a pause gets one turn like everybody else, and its user a share of the time.
+asio::awaitable<void> Connection::take_turns() {
+    const auto now = asio::steady_timer::clock_type::now();
+    const auto pause = budget_->next_of_flood(peer_->uid, std::exchange(taken_, {}), now) - now;
+    if (pause >= shortest_rest)
+        co_await rest(pause);
+    else
+        co_await let_others();
+}
+
 asio::awaitable<void> Connection::let_others() {
     co_await asio::post(socket_.get_executor(), asio::use_awaitable);
 }

@@ -59,6 +59,7 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     boost::asio::awaitable<bool> read_some();  // false at the end of the stream
     boost::asio::awaitable<Message> parse(std::string text);
     boost::asio::awaitable<void> handle(Message message);
+    boost::asio::awaitable<void> take_turns();
     boost::asio::awaitable<void> let_others();
     boost::asio::awaitable<void> sleep();      // until wake_up()
     boost::asio::awaitable<void> rest(boost::asio::steady_timer::duration pause);  // or until wake_up()
@@ -84,6 +85,7 @@ class Connection final : public ReplySink, public std::enable_shared_from_this<C
     boost::asio::steady_timer wake_;
     std::deque<Frame> output_;
     std::size_t output_bytes_ = 0, output_memory_ = 0;  // to be sent; held for that
+    Pace::Clock::duration taken_{};  // by calls that did not wait for the last one's answer
     unsigned pieces_ = 0;  // reads of the message that is not complete yet
     bool writing_ = false, watching_ = false, closed_ = false;
     bool gone_ = false;  // the client reads no more

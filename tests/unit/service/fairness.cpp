@@ -172,6 +172,40 @@ TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than t
     CHECK(sent > 2 << 20);
 }
 
+TEST_CASE_METHOD(Fixture, "calls that do not wait for answers take a share of the time, and others are served meanwhile") {
+    using namespace std::chrono_literals;
+    constexpr std::chrono::duration<double> each = 100us;
+    dispatcher.add_interface("interface test.slow\n\nmethod Work() -> ()\n");
+    dispatcher.handle("test.slow.Work", [&](const std::shared_ptr<Call>& call) {
+        for (const auto end = Pace::Clock::now() + each; Pace::Clock::now() < end;) {
+        }
+        ++hits;
+        call->reply(json::object());
+    });
+    const std::string work = json{{"method", "test.slow.Work"}, {"oneway", true}}.dump() + '\0', good = text_of("Good", false);
+    const UniqueFd other = client();
+    std::vector<UniqueFd> attack;
+    for (int i = 0; i < 4; ++i) attack.push_back(client());
+    while (server->connections() != attack.size() + 1) context.run_one();
+    std::size_t asked = 0;
+    char reply[4096];
+    const auto begin = Pace::Clock::now();
+    while (hits < 1000) {
+        for (const UniqueFd& one : attack) fill(one, work);
+        if (asked == served) {
+            REQUIRE(::send(other.get(), good.data(), good.size(), MSG_NOSIGNAL) == ssize_t(good.size()));
+            ++asked;
+        }
+        context.poll();
+        while (::recv(other.get(), reply, sizeof reply, 0) > 0) {
+        }
+    }
+    const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
+    // Four connections may be a call ahead each, and what is due within a millisecond is not waited for.
+    CHECK(static_cast<double>(hits) * each.count() <= flood_burst + passed.count() * flood_share + 4 * each.count() + 0.002);
+    CHECK(served > 100);  // its calls have no share
+}
+
 TEST_CASE_METHOD(Fixture, "who sends what is no message is answered at a pace, each time, and others are served meanwhile") {
     const std::string malformed = std::string("{\"method\":7}") + '\0', good = text_of("Good", false);
     const UniqueFd other = client();
