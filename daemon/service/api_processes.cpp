@@ -231,12 +231,14 @@ void add_processes_api(Dispatcher& dispatcher, Supervisor& supervisor, const Api
         return static_cast<pid_t>(value);
     };
     handle("Announce", [&supervisor, pid](const CallPtr& call) {
+        auto done = call->acknowledgement();
         supervisor.announce(requester(*call), pid(*call), call->parameters().at("name").get<std::string>());
-        call->reply(json::object());
+        done();
     });
     handle("Ended", [&supervisor, pid](const CallPtr& call) {
+        auto done = call->acknowledgement();
         supervisor.ended(requester(*call), pid(*call), told_outcome(call->parameters()));
-        call->reply(json::object());
+        done();
     });
 }
 

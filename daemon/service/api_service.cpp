@@ -73,8 +73,9 @@ void bind(const CallPtr& call, Store& store) {
         name = given->get<std::string>();
         if (!name.empty()) check_name(name, "name");
     }
+    auto done = call->acknowledgement();
     store.bind(call->peer().uid, call->peer().pid, number("session"), number("generation"), name);
-    call->reply(json::object());
+    done();
 }
 
 json status(const Call& call, const Supervisor& supervisor, Store& store, const ApiContext& context) {
@@ -145,13 +146,14 @@ void add_objects_api(Dispatcher& dispatcher, Store& store) {
     });
     dispatcher.handle("io.muster.objects.Erase", [&store](const CallPtr& call) {
         const auto name = call->parameters().at("name").get<std::string>();
+        auto done = call->acknowledgement();
         try {
             store.erase(call->peer().uid, name);
         } catch (const Error& error) {
             if (error.errc() != Errc::no_such_object) throw;
             throw CallError("io.muster.objects.NoSuchObject", {{"name", name}});
         }
-        call->reply(json::object());
+        done();
     });
     dispatcher.handle("io.muster.objects.Check", [&store](const CallPtr& call) {
         const session::CheckReport report = store.check(call->peer().uid);

@@ -55,8 +55,20 @@ void Call::fail(const std::string& error, const json& parameters) {
 void Call::send(const json& frame, base::UniqueFd fd, bool last) {
     if (finished_) return;
     // Texts from outside (argv, names from /proc) may be no UTF-8: replaced rather than refused.
-    std::string text =
-        message_.oneway || abandoned_ ? std::string() : frame.dump(-1, ' ', false, json::error_handler_t::replace);
+    send_text(message_.oneway || abandoned_ ? std::string() : frame.dump(-1, ' ', false, json::error_handler_t::replace),
+              std::move(fd), last);
+}
+
+std::string Call::empty_reply() {
+    std::string frame;
+    frame.reserve(32);  // the NUL behind it, too
+    frame = "{\"parameters\":{}}";
+    return frame;
+}
+
+void Call::send_text(std::string text, base::UniqueFd fd, bool last) {
+    if (finished_) return;
+    if (message_.oneway || abandoned_) text.clear();
     if (last) {
         finished_ = true;
         abandoned_action_ = nullptr;

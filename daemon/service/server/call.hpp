@@ -67,6 +67,11 @@ class Call {
 
     void reply(const nlohmann::json& parameters, base::UniqueFd fd = {});
     void reply_more(const nlohmann::json& parameters);
+    // The reply of a method that returns nothing: made before what it tells is done, as that must not be done and then not
+    // be told. Sending it needs no memory.
+    auto acknowledgement() {
+        return [this, frame = empty_reply()]() mutable { send_text(std::move(frame), {}, true); };
+    }
     void fail(const std::string& error, const nlohmann::json& parameters);
     bool finished() const noexcept { return finished_; }
 
@@ -76,7 +81,9 @@ class Call {
     bool abandoned() const noexcept { return abandoned_; }
 
   private:
+    static std::string empty_reply();
     void send(const nlohmann::json& frame, base::UniqueFd fd, bool last);
+    void send_text(std::string text, base::UniqueFd fd, bool last);
 
     Message message_;
     std::shared_ptr<const Peer> peer_;

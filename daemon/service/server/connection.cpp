@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -272,13 +273,17 @@ CallError Connection::no_room(const char* what) const {
 
 void Connection::send(std::string frame, base::UniqueFd fd, bool last) {
     if (closed_) return;
-    if (!frame.empty() && !gone_) {
-        if (output_bytes_ > max_output) return close();  // it never reads
-        if (!enqueue(std::move(frame), std::move(fd))) {
-            if (!last) return close();  // one change less would be a lie
-            const CallError error = no_room("bytes of replies that are not read");
-            enqueue(nlohmann::json{{"error", error.name()}, {"parameters", error.parameters()}}.dump(), {});
+    try {
+        if (!frame.empty() && !gone_) {
+            if (output_bytes_ > max_output) return close();  // it never reads
+            if (!enqueue(std::move(frame), std::move(fd))) {
+                if (!last) return close();  // one change less would be a lie
+                const CallError error = no_room("bytes of replies that are not read");
+                enqueue(nlohmann::json{{"error", error.name()}, {"parameters", error.parameters()}}.dump(), {});
+            }
         }
+    } catch (const std::bad_alloc&) {
+        return close();  // who waits for a reply is not to wait for ever
     }
     if (last) wake_up();
 }

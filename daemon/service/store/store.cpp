@@ -122,13 +122,18 @@ AttachReply Store::attach(uid_t caller) {
     const uid_t owner = realm_of(caller);
     require_room(owner);
     if (!find(owner)) {
-        Holding fresh;
-        fresh.name = name_of(owner);
-        fresh.realm.emplace(session::Realm::create(fresh.name, options_.memory));
-        fresh.realm->set_deadlock_is_error(options_.deadlock_is_error);
-        outside_.keep_memory(label_of(owner), fresh.realm->memfd());
-        spdlog::info("realm {} created, {} MiB", fresh.name, options_.memory >> 20);
-        realms_.emplace(owner, std::move(fresh));
+        const auto fresh = realms_.try_emplace(owner).first;
+        try {
+            Holding& holding = fresh->second;
+            holding.name = name_of(owner);
+            holding.realm.emplace(session::Realm::create(holding.name, options_.memory));
+            holding.realm->set_deadlock_is_error(options_.deadlock_is_error);
+            outside_.keep_memory(label_of(owner), holding.realm->memfd());
+        } catch (...) {
+            realms_.erase(fresh);
+            throw;
+        }
+        spdlog::info("realm {} created, {} MiB", fresh->second.name, options_.memory >> 20);
     }
     sound(owner);
     return guarded(*find(owner), [](session::Realm& realm) {

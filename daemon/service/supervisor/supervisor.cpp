@@ -65,16 +65,15 @@ void Supervisor::require_room(uid_t uid, std::size_t more) const {
                              "limits.processes_per_uid");
 }
 
-std::vector<std::string> Supervisor::remember(const std::vector<std::string>& argv) {
-    const bool room = arguments_ + cost_of(argv) <= max_arguments;
-    auto result = room ? argv : shortened(argv, max_arguments_each);
-    arguments_ += cost_of(result);
-    return result;
+std::vector<std::string> Supervisor::remembered(const std::vector<std::string>& argv, std::size_t others) const {
+    const bool room = arguments_ + others + cost_of(argv) <= max_arguments;
+    return room ? argv : shortened(argv, max_arguments_each);
 }
 
 void Supervisor::spawn(const Launch& launch, Answer answer) {
     require_room(launch.uid, launch.count);
     auto start = std::make_shared<Start>();
+    std::size_t arguments = 0;
     for (std::size_t i = 0; i < launch.count; ++i) {
         auto process = std::make_shared<Process>();
         process->id = next_id_ + i;
@@ -82,7 +81,8 @@ void Supervisor::spawn(const Launch& launch, Answer answer) {
         if (launch.count > 1) process->group = launch.name;
         process->uid = launch.uid;
         process->ppid = options_.keeper_pid;
-        process->argv = remember(launch.spec.argv);
+        process->argv = remembered(launch.spec.argv, arguments);
+        arguments += cost_of(process->argv);
         process->stop_signal = launch.stop_signal;
         process->grace = launch.grace.value_or(options_.grace);
         start->all.push_back(std::move(process));
@@ -91,11 +91,21 @@ void Supervisor::spawn(const Launch& launch, Answer answer) {
     start->undecided = launch.count;
     start->answer = std::move(answer);
     const Instant now = outside_.now();
-    for (const ProcessPtr& process : start->all) {
-        process->started = now.wall;
-        table_.emplace(process->id, process);
-        starts_.emplace(process->id, start);
+    try {
+        for (const ProcessPtr& process : start->all) {
+            process->started = now.wall;
+            table_.emplace(process->id, process);
+            starts_.emplace(process->id, start);
+        }
+    } catch (...) {
+        for (const ProcessPtr& process : start->all) {
+            table_.erase(process->id);
+            starts_.erase(process->id);
+        }
+        throw;
     }
+    arguments_ += arguments;
+    const Whole whole;
     for (const ProcessPtr& process : start->all) {
         try {
             outside_.send(link::Spawn{process->id, launch.spec, to_note(*process, now)});

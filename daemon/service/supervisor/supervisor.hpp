@@ -10,6 +10,7 @@
 #pragma once
 
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <optional>
@@ -57,6 +58,21 @@ struct Launch {
     int stop_signal = 15;
     std::optional<double> grace;
     std::size_t count = 1;   // more than one: NAME-1 ... NAME-N
+};
+
+// A change that an exception ends in the middle, for want of memory, would stay half done. So the service ends, too: the
+// next one goes on with what the keeper was told, which is always before what is done by it.
+class Whole {
+  public:
+    Whole() = default;
+    Whole(const Whole&) = delete;
+    Whole& operator=(const Whole&) = delete;
+    ~Whole() {
+        if (std::uncaught_exceptions() > before_) std::terminate();
+    }
+
+  private:
+    const int before_ = std::uncaught_exceptions();
 };
 
 class Supervisor {
@@ -127,7 +143,8 @@ class Supervisor {
     Token stop_all(const std::vector<ProcessPtr>& processes, std::optional<double> grace, Answer answer);
     ProcessPtr find_forked(pid_t pid, std::uint64_t start_time) const;
     int signal_forked(const Process& process, int signal, bool tree, uid_t caller) const;
-    std::vector<std::string> remember(const std::vector<std::string>& argv);
+    // As much of them as there is room for, beside `others` bytes.
+    std::vector<std::string> remembered(const std::vector<std::string>& argv, std::size_t others) const;
     void require_room(uid_t uid, std::size_t more) const;
 
     SupervisorOptions options_;

@@ -57,9 +57,10 @@ Supervisor::Token Supervisor::kill(const Requester& who, const std::string& sele
 
 Supervisor::Token Supervisor::stop_all(const std::vector<ProcessPtr>& processes, std::optional<double> grace,
                                        Answer answer) {
+    const Token token = waits_.add(processes, std::nullopt,
+                                   [answer = std::move(answer)](const Processes& all, bool) { answer(all); });
     for (const ProcessPtr& process : processes) begin_stop(process, grace.value_or(process->grace));
-    return waits_.add(processes, std::nullopt,
-                      [answer = std::move(answer)](const Processes& all, bool) { answer(all); });
+    return token;
 }
 
 void Supervisor::shut_down(std::function<void()> done) {
@@ -77,6 +78,7 @@ void Supervisor::begin_stop(const ProcessPtr& process, double grace) {
     const auto deadline =
         now.steady + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::clamp(grace, 0.0, max_grace)));
     const bool first = !process->stopping;
+    const Whole whole;
     if (first) {
         process->stopping.emplace();
         process->stopping->deadline = deadline;
