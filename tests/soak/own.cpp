@@ -8,7 +8,7 @@ namespace {
 
 using Entries = std::vector<std::uint32_t>;
 constexpr std::uint32_t which = 1, in_flight = 2;
-constexpr const char* names[] = {"dict", "list", "queue"};
+constexpr const char* kinds[] = {"dict", "list", "queue"};
 
 Entries entries_of(const Own::Model& model) {
     const std::size_t size = std::min<std::size_t>(model.size, Own::most);
@@ -16,7 +16,7 @@ Entries entries_of(const Own::Model& model) {
 }
 
 std::string law(Own::Object object) {
-    return std::string("one's own ") + names[object] + " is as one left it";
+    return std::string("one's own ") + kinds[object] + " is as one left it";
 }
 
 std::string shown(const Entries& entries) {
@@ -31,7 +31,7 @@ std::uint32_t entry_of(const std::string& text, unsigned worker, Own::Object obj
     const auto id = id_of(text);
     if (!id || own_id(worker, object, static_cast<std::uint32_t>(*id)) != *id)
         throw Broken("every value is whole",
-                     std::string("worker's own ") + names[object] + " holds '" + text.substr(0, 60) + "'");
+                     std::string("worker's own ") + kinds[object] + " holds '" + text.substr(0, 60) + "'");
     return static_cast<std::uint32_t>(*id);
 }
 

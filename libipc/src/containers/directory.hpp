@@ -51,6 +51,8 @@ struct ObjectEntry {
     std::uint32_t holders = 0;
     bool stored = false;  // a handle to it was stored as a value
     bool with_handles = false;  // handles were stored in it
+
+    std::string label() const { return name.empty() ? "#" + std::to_string(ref.id) : name; }
 };
 
 class Directory {

@@ -11,9 +11,9 @@ namespace muster::containers {
 namespace {
 
 // What a step of put_many is made of. It is undone as a whole when it meets the end of memory, so it is not long.
-constexpr std::size_t step_items = 128, step_bytes = 64 * 1024;
+constexpr std::size_t fifo_step_items = 128, fifo_step_bytes = 64 * 1024;
 // Log entries of one item at most: its block, a chunk, the cursor; and of the end of a step.
-constexpr std::uint64_t item_entries = 30;
+constexpr std::uint64_t fifo_item_entries = 30;
 // Blocks that get_many frees in its one Tx, of at most 8 entries each.
 constexpr std::size_t most_freed = 24;
 
@@ -53,7 +53,8 @@ Queue::Many Queue::put_many(const muster::detail::Strings& items, std::size_t fr
                 do {
                     chunks.append(tx, heap, items[next]);
                     bytes += items[next++].size();
-                } while (next < end && next - done < step_items && bytes < step_bytes && tx.entries_left() >= item_entries);
+                } while (next < end && next - done < fifo_step_items && bytes < fifo_step_bytes &&
+                         tx.entries_left() >= fifo_item_entries);
                 tx.set(root.fifo.puts, root.fifo.puts + (next - done));
             });
     } catch (const heap::OutOfMemory&) {

@@ -8,8 +8,8 @@ namespace {
 
 // Log entries that one more item may take, and the end of a step; items of one step, which is undone as a whole when
 // it meets the end of memory.
-constexpr std::uint64_t item_entries = TreeEdit::append_entries + 24;
-constexpr std::size_t step_items = 128, step_bytes = 64 * 1024;
+constexpr std::uint64_t sorted_item_entries = TreeEdit::append_entries + 24;
+constexpr std::size_t sorted_step_items = 128, sorted_step_bytes = 64 * 1024;
 
 // What stands in the segment is a value, or somebody has damaged it.
 std::partial_ordering compare_stored(Bytes a, Bytes b) {
@@ -118,7 +118,8 @@ Queue::Many Queue::put_many_in_tree(ObjectLock& lock, const muster::detail::Stri
                 do {
                     edit.append(in_base() + (next - done), item::store(segment_, edit.run(), items[next]));
                     bytes += items[next++].size();
-                } while (next < end && next - done < step_items && bytes < step_bytes && tx.entries_left() >= item_entries);
+                } while (next < end && next - done < sorted_step_items && bytes < sorted_step_bytes &&
+                         tx.entries_left() >= sorted_item_entries);
                 edit.finish();
                 tx.set(root.fifo.puts, root.fifo.puts + (next - done));
             });

@@ -3,9 +3,9 @@
 namespace muster::containers {
 namespace {
 
-class Walk {
+class TreeWalk {
   public:
-    Walk(const Segment& segment, Audit& audit, const Violation& violation)
+    TreeWalk(const Segment& segment, Audit& audit, const Violation& violation)
         : segment_(segment), audit_(audit), violation_(violation) {}
 
     // A whole tree of `total` items.
@@ -63,14 +63,14 @@ class Walk {
 }  // namespace
 
 void verify_tree(const Segment& segment, TreeRep& rep, std::uint64_t total, Audit& audit, const Violation& violation) {
-    Walk(segment, audit, violation).tree(rep, total);
+    TreeWalk(segment, audit, violation).tree(rep, total);
 }
 
 void Sequence::verify(const Violation& violation) const {
     const ObjectLock held = lock(base::Deadline::after(heap::inspection_patience));
     try {
         Audit audit(held, violation);
-        Walk walk(segment_, audit, violation);
+        TreeWalk walk(segment_, audit, violation);
         const TreeRep& spare = rep_.spare;
         walk.tree(rep_.main, total());
         if (spare.root != 0) walk.node(spare.root, Tree(segment_, rep_.spare).checked_height(), {});

@@ -10,7 +10,7 @@
 namespace muster::detail {
 namespace {
 
-constexpr auto slice = std::chrono::nanoseconds(std::chrono::hours(1));  // of an endless poll
+constexpr auto longest_poll = std::chrono::nanoseconds(std::chrono::hours(1));  // of an endless poll
 
 std::vector<pollfd> polled(const std::vector<int>& descriptors) {
     std::vector<pollfd> all;
@@ -25,7 +25,7 @@ std::vector<bool> poll_readable(const std::vector<int>& descriptors, base::Deadl
     std::vector<pollfd> all = polled(descriptors);
     std::vector<bool> readable(descriptors.size());
     for (;;) {
-        const auto left = deadline.left(slice).count();
+        const auto left = deadline.left(longest_poll).count();
         const timespec time{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
         const int ready = ::ppoll(all.data(), all.size(), &time, nullptr);
         if (ready < 0 && errno != EINTR) base::throw_errno(errno, "wait_any", "descriptors", "ppoll");

@@ -1,11 +1,10 @@
 #include <muster/dict.hpp>
 
 #include "handles/departing.hpp"
+#include "handles/table.hpp"
 
 namespace muster::detail {
 namespace {
-
-containers::Table table_of(const ObjectState& state) { return {state.segment(), state.ref}; }
 
 // A key as people read it, shortened.
 std::string key_text(Bytes key) {

@@ -2,15 +2,11 @@
 #include <muster/dict.hpp>
 
 #include "handles/nesting.hpp"
+#include "handles/table.hpp"
 
 namespace muster::detail {
-namespace {
 
 using containers::Table;
-
-Table table_of(const ObjectState& state) { return {state.segment(), state.ref}; }
-
-}  // namespace
 
 bool DictBase::store_for(const Key& key, Bytes value, std::chrono::nanoseconds ttl, If condition) {
     check_size(*state_, "set", "a key", key.canonical.size(), max_key);

@@ -9,7 +9,7 @@
 namespace muster::detail {
 
 using containers::Pipe;
-using Result = Pipe::Result;
+using PipeResult = Pipe::Result;
 
 // What the copies of a handle share. A forked child has a copy of its own.
 struct PipeEnd {
@@ -106,8 +106,8 @@ bool ConnectionBase::send(Bytes message, Timeout timeout) const {
         Pipe pipe = end_->pipe();
         const auto attempt = [&] {
             switch (pipe.send(end_->end, message, self)) {
-                case Result::ok: return true;
-                case Result::gone:
+                case PipeResult::ok: return true;
+                case PipeResult::gone:
                     throw Error(Errc::broken_pipe, "send", end_->subject(), "nobody has the other end any more");
                 default: return false;
             }
@@ -139,8 +139,8 @@ bool ConnectionBase::recv(const Taker& taker, std::size_t most, Timeout timeout)
         };
         const auto receive = [&] {
             for (;;) {
-                const Result result = pipe.receive(end_->end, message, most, self, accept);
-                if (result != Result::kept) return result;
+                const PipeResult result = pipe.receive(end_->end, message, most, self, accept);
+                if (result != PipeResult::kept) return result;
                 if (hold_copy(state, handles, message))
                     taker(0, message.bytes());
                 else
@@ -149,10 +149,10 @@ bool ConnectionBase::recv(const Taker& taker, std::size_t most, Timeout timeout)
         };
         const auto attempt = [&] {
             switch (receive()) {
-                case Result::ok: return true;
-                case Result::gone:
+                case PipeResult::ok: return true;
+                case PipeResult::gone:
                     throw Error(Errc::end_of_file, "recv", end_->subject(), "nobody has the other end any more");
-                case Result::too_long:
+                case PipeResult::too_long:
                     throw Error(Errc::limit_exceeded, "recv", end_->subject(),
                                 "the message is longer than " + std::to_string(most) + " bytes");
                 default: return false;
@@ -178,7 +178,7 @@ bool ConnectionBase::poll_within(Timeout timeout) const {
         const std::uint32_t self = end_->enter("poll", readable());
         Pipe pipe = end_->pipe();
         end_->look_around_sometimes();
-        const auto attempt = [&] { return pipe.poll(end_->end, self) != Result::empty; };
+        const auto attempt = [&] { return pipe.poll(end_->end, self) != PipeResult::empty; };
         const auto blocked = [&] { return pipe.looks_empty(end_->end); };
         if (!wait_until_done(state, end_->messages_point(), timeout, attempt, blocked, [&] { end_->look_around(); }))
             return false;
@@ -201,7 +201,7 @@ class MessageSource final : public PointSource {
     bool look() override {
         const std::uint32_t self = end_->enter("wait_any", end_->pipe().receives(end_->end));
         end_->look_around_sometimes();
-        return end_->pipe().poll(end_->end, self) != Result::empty;
+        return end_->pipe().poll(end_->end, self) != PipeResult::empty;
     }
     const std::shared_ptr<PipeEnd> end_;
 };

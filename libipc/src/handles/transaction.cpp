@@ -14,8 +14,6 @@
 namespace muster::detail {
 namespace {
 
-constexpr const char* operation = "transact";
-
 // While it waits for one object it keeps others for so long at most.
 constexpr std::chrono::milliseconds hold_while_waiting{20};
 // After so many runs it pauses before the next one, longer each time up to a limit.
@@ -25,12 +23,12 @@ constexpr unsigned runs_without_pause = 3, longest_pause_bits = 10;
 template <typename Fn>
 decltype(auto) guarded_all(const ObjectState& state, Fn&& fn) {
     try {
-        return guarded(state, operation, fn);
+        return guarded(state, in_transact, fn);
     } catch (const tx::LogFull&) {
-        throw Error(Errc::limit_exceeded, operation, state.subject(),
+        throw Error(Errc::limit_exceeded, in_transact, state.subject(),
                     "too many changes of it in one transaction; make several of it");
     } catch (const containers::TooManyItems&) {
-        throw Error(Errc::limit_exceeded, operation, state.subject(),
+        throw Error(Errc::limit_exceeded, in_transact, state.subject(),
                     "a list has at most " + std::to_string(containers::max_items) + " elements");
     }
 }
@@ -43,15 +41,15 @@ tx::DomainRep& Work::domain() const { return heap::object_at(segment(), ref().id
 
 Work* TransactionCore::find(const ObjectState& state) {
     if (state.session->segment().header().instance != segment().header().instance)
-        throw Error(Errc::invalid_argument, operation, state.subject(), "it is an object of another realm");
+        throw Error(Errc::invalid_argument, in_transact, state.subject(), "it is an object of another realm");
     for (const auto& work : works_) {
         if (work->ref() == state.ref) return work.get();
         if (work->ref().id == state.ref.id)  // of two objects in one place the older one is gone
-            throw Error(Errc::destroyed, operation,
+            throw Error(Errc::destroyed, in_transact,
                         (work->ref().generation < state.ref.generation ? work->state() : state).subject());
     }
     if (works_.size() == tx::Joint::most)
-        throw Error(Errc::limit_exceeded, operation, state.subject(),
+        throw Error(Errc::limit_exceeded, in_transact, state.subject(),
                     "a transaction is over " + std::to_string(tx::Joint::most) + " objects at most");
     return nullptr;
 }

@@ -20,6 +20,8 @@
 
 namespace muster::detail {
 
+inline constexpr const char* in_transact = "transact";  // the operation, in messages
+
 class TransactionCore;
 
 // One object's part.

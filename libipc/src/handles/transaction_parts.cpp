@@ -10,8 +10,6 @@
 namespace muster::detail {
 namespace {
 
-constexpr const char* operation = "transact";
-
 std::string_view text(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 Bytes bytes(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
 void copy(std::string_view from, Buffer& to) {
@@ -58,9 +56,9 @@ bool TableWork::has(Bytes key) {
 }
 
 void TableWork::write(Bytes key, Bytes original, Bytes value) {
-    check_size(state(), operation, "a key", key.size(), DictBase::max_key);
-    check_size(state(), operation, "a value", value.size(), DictBase::max_value);
-    enter(operation, value);
+    check_size(state(), in_transact, "a key", key.size(), DictBase::max_key);
+    check_size(state(), in_transact, "a value", value.size(), DictBase::max_value);
+    enter(in_transact, value);
     const auto found = latest_.find(text(key));
     if (found != latest_.end() && writes_[found->second].value) {
         writes_[found->second].value = text(value);
@@ -160,8 +158,8 @@ const std::string& ListWork::item(std::uint64_t index) {
 void ListWork::read(std::ptrdiff_t index, Buffer& value) { copy(item(resolve("get", index)), value); }
 
 void ListWork::write(std::ptrdiff_t index, Bytes value) {
-    check_size(state(), operation, "an element", value.size(), ListBase::max_value);
-    enter(operation, value);
+    check_size(state(), in_transact, "an element", value.size(), ListBase::max_value);
+    enter(in_transact, value);
     const std::uint64_t at = resolve("set", index);
     if (at >= kept_)
         appended_[at - kept_] = text(value);
@@ -170,8 +168,8 @@ void ListWork::write(std::ptrdiff_t index, Bytes value) {
 }
 
 void ListWork::append(Bytes value) {
-    check_size(state(), operation, "an element", value.size(), ListBase::max_value);
-    enter(operation, value);
+    check_size(state(), in_transact, "an element", value.size(), ListBase::max_value);
+    enter(in_transact, value);
     appended_.emplace_back(text(value));
 }
 
@@ -226,7 +224,7 @@ void ListWork::apply(tx::Tx& tx, heap::Heap& heap) {
 
 QueueWork::QueueWork(TransactionCore& core, std::shared_ptr<ObjectState> of) : Work(core, std::move(of)) {
     if (queue().order() != containers::Order::fifo)
-        throw Error(Errc::invalid_argument, operation, state().subject(),
+        throw Error(Errc::invalid_argument, in_transact, state().subject(),
                     "a transaction takes queues that are first in first out, no others");
 }
 
@@ -239,8 +237,8 @@ std::uint64_t QueueWork::size() {
 }
 
 void QueueWork::put(Bytes item) {
-    check_size(state(), operation, "an item", item.size(), QueueBase::max_value);
-    enter(operation, item);
+    check_size(state(), in_transact, "an item", item.size(), QueueBase::max_value);
+    enter(in_transact, item);
     puts_.emplace_back(text(item));
 }
 

@@ -17,10 +17,6 @@ constexpr std::size_t most_violations = 1000;
 constexpr std::uint64_t blocks_per_visit = containers::words_per_visit / 8;
 constexpr std::uint32_t names_per_visit = containers::words_per_visit / 64;  // a name, its hash, its bucket
 
-std::string label(const ObjectEntry& entry) {
-    return entry.name.empty() ? "#" + std::to_string(entry.ref.id) : entry.name;
-}
-
 class Check {
   public:
     Check(const segment::Segment& segment, const containers::Directory& directory)
@@ -49,7 +45,7 @@ class Check {
             ++report_.objects;
             ++of("layout").checked;
             ++of("I1").checked;
-            step(label(entry), [&] { object(entry); });
+            step(entry.label(), [&] { object(entry); });
         }
         return std::move(report_);
     }
@@ -160,7 +156,7 @@ class Check {
     }
 
     void object(const ObjectEntry& entry) {
-        const std::string name = label(entry);
+        const std::string name = entry.label();
         const containers::Inspection::Tell tell_of = [&](const char* invariant, std::string text) {
             tell(invariant, name, std::move(text));
         };

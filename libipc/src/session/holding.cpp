@@ -15,7 +15,7 @@ std::uint32_t wake_lock(const HeldObject& object) {
         base::futex_wake(sync::LockWord(object.segment, object.sessions, object.ref).futex()));
 }
 
-constexpr Holding all[] = {
+constexpr Holding holdings[] = {
     {heap::Kind::lock, release_lock, wake_lock},
     {heap::Kind::rlock, release_lock, wake_lock},
     {heap::Kind::condition, release_lock, wake_lock},  // which is its own lock, unless it was given one
@@ -26,7 +26,7 @@ constexpr Holding all[] = {
 }  // namespace
 
 const Holding* holding(heap::Kind kind) noexcept {
-    for (const Holding& one : all)
+    for (const Holding& one : holdings)
         if (one.kind == kind) return &one;
     return nullptr;
 }

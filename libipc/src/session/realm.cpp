@@ -22,10 +22,6 @@ using containers::ObjectEntry;
 using heap::Kind;
 using heap::ObjectRep;
 
-std::string label(const ObjectEntry& entry) {
-    return entry.name.empty() ? "#" + std::to_string(entry.ref.id) : entry.name;
-}
-
 }  // namespace
 
 std::uint64_t process_start_time(pid_t pid) noexcept { return sync::process_start_time(pid); }
@@ -312,7 +308,7 @@ std::vector<ObjectInfo> Realm::objects() const {
             const std::uint64_t capacity = impl_->segment.capacity(), bytes = object.heap.bytes;
             if (bytes > capacity || (info.size > capacity && entry.kind != Kind::semaphore))  // permits take no room
                 throw Error(Errc::damaged, "list objects", "realm '" + impl_->name + "'",
-                            info.kind + " '" + label(entry) + "': more in it than fits into the realm");
+                            info.kind + " '" + entry.label() + "': more in it than fits into the realm");
             info.bytes += bytes;
             all.push_back(std::move(info));
         }

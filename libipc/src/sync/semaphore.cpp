@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "containers/containers.hpp"
+#include "sync/halves.hpp"
 
 namespace muster::sync {
 namespace {
@@ -10,10 +11,6 @@ namespace {
 constexpr std::uint64_t waits = 0, granted = 1;
 constexpr std::uint64_t share_bytes = sessions_of_a_share * sizeof(Cell<std::uint64_t>);
 constexpr std::uint64_t settled_at_once = 64;  // shares of others that one transaction changes (I5)
-
-std::uint32_t low(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
-std::uint32_t high(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
-std::uint64_t pack(std::uint32_t generation, std::uint64_t count) noexcept { return std::uint64_t{generation} << 32 | count; }
 
 std::uint32_t session_of(std::uint64_t owner) {
     const std::uint32_t index = low(owner) - 1;

@@ -11,12 +11,10 @@
 #include <cstring>
 #include <ctime>
 
+#include "sync/halves.hpp"
+
 namespace muster::sync {
 namespace {
-
-std::uint64_t pack(std::uint32_t generation, std::uint32_t low) noexcept { return std::uint64_t{generation} << 32 | low; }
-std::uint32_t high(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
-std::uint32_t low(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
 
 std::uint64_t own_pid_namespace() noexcept {
     struct stat status {};
