@@ -31,17 +31,17 @@ decltype(auto) guarded_list(const ObjectState& state, const char* operation, Fn&
 
 // An index from the end when negative; none outside.
 std::optional<std::uint64_t> resolve(Index index, std::uint64_t size) noexcept {
-    const auto signed_size = static_cast<Index>(size);
-    if (index < 0) index += signed_size;
-    if (index < 0 || index >= signed_size) return {};
-    return static_cast<std::uint64_t>(index);
+    const std::uint64_t back = 0 - static_cast<std::uint64_t>(index);
+    if (index < 0 && back > size) return {};
+    const std::uint64_t at = index < 0 ? size - back : static_cast<std::uint64_t>(index);
+    return at < size ? std::optional(at) : std::nullopt;
 }
 
 // As a slice's bound: cut to what there is.
 std::uint64_t clamp(Index index, std::uint64_t size) noexcept {
-    const auto signed_size = static_cast<Index>(size);
-    if (index < 0) index = index < -signed_size ? 0 : index + signed_size;
-    return static_cast<std::uint64_t>(std::min(index, signed_size));
+    const std::uint64_t back = 0 - static_cast<std::uint64_t>(index);
+    if (index < 0) return back > size ? 0 : size - back;
+    return std::min(static_cast<std::uint64_t>(index), size);
 }
 
 // Python's slice.indices(): first, past the last, in steps; count elements.
@@ -53,7 +53,7 @@ struct Slice {
     }
 };
 Slice slice_of(std::optional<Index> start, std::optional<Index> stop, Index step, std::uint64_t size) noexcept {
-    const auto n = static_cast<Index>(size);
+    const auto n = static_cast<Index>(std::min(size, containers::max_items));
     const Index lower = step > 0 ? 0 : -1, upper = step > 0 ? n : n - 1;
     const auto bound = [&](std::optional<Index> given, Index otherwise) {
         if (!given) return otherwise;
