@@ -19,21 +19,12 @@
 #include "session/connection.hpp"
 #include "support/daemon_fixture.hpp"
 #include "support/failing/failures.hpp"
+#include "support/leftovers.hpp"
 
 using namespace muster;
 using namespace muster::test;
 
 namespace {
-
-std::size_t descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
-bool has_children() {
-    siginfo_t info{};
-    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
-}
 
 // What the error was; "" for none.
 template <typename Fn>

@@ -1,22 +1,17 @@
 // The library's operations, for which each step fails in turn: nothing has changed, nothing has leaked, and the same call
 // then succeeds.
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <iostream>
 #include <new>
 
 #include "support/failing/failures.hpp"
+#include "support/leftovers.hpp"
 #include "failing/world.hpp"
 
 using namespace muster;
 using namespace muster::test;
 
 namespace {
-
-std::size_t descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
 
 // What the error was; "" for none.
 template <typename Fn>

@@ -1,28 +1,15 @@
 // A start for which some allocation fails, each one in turn: no child, no descriptor, and it can be tried again.
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cerrno>
-#include <filesystem>
 #include <muster/process.hpp>
 #include <new>
 
 #include "support/failing/failures.hpp"
+#include "support/leftovers.hpp"
 
-namespace {
-
-std::size_t descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
-bool has_children() {
-    siginfo_t info{};
-    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
-}
-
-}  // namespace
+using muster::test::descriptors;
+using muster::test::has_children;
 
 TEST_CASE("a start that has no memory leaves no child and no descriptor, and can be tried again") {
     {
