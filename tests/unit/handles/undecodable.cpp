@@ -247,7 +247,8 @@ TEST_CASE("a codec of the user's runs while nothing is locked") {
     auto queue = manager.queue<Parcel>();
     auto list = manager.list<Parcel>();
     auto dict = manager.dict<int, Parcel>();
-    auto [near, far] = manager.pipe<Parcel>();
+    auto ends = manager.pipe<Parcel>();
+    auto &near = ends.first, &far = ends.second;
     queue.put({1});
     list.push_back({1});
     dict.set(1, {1});
