@@ -25,14 +25,17 @@ class Dying {
             }
             lanes_.clean(0);
         };
-        on_a_victim([&](const Image& image, Stepped& child) {
-            falling_asleep_[0] = child.record(asleep(child));
-            REQUIRE(child.sleep());
-            image.grant();
-            REQUIRE(child.woken());
-            waking_up_ = child.record();
-            REQUIRE(child.at_end());
-        });
+        for (int tries = 0; waking_up_.size() == 0 && tries < 20; ++tries)
+            on_a_victim([&](const Image& image, Stepped& child) {
+                falling_asleep_[0] = child.record(asleep(child));
+                REQUIRE(child.before_sleep());
+                if (!child.sleep()) return;  // its slice was over before it slept: step by step, that takes long
+                image.grant();
+                REQUIRE(child.woken());
+                waking_up_ = child.record();
+                REQUIRE(child.at_end());
+            });
+        REQUIRE(waking_up_.size() != 0);
         on_a_victim([&](const Image& image, Stepped& child) {
             start_other(image, 0);
             falling_asleep_[1] = child.record(asleep(child));
@@ -122,7 +125,7 @@ class Dying {
             }
         });
         lanes_.check();
-        REQUIRE(reached_ * 4 > total);  // on a loaded machine some have woken up at the end of a slice, another way
+        REQUIRE(reached_ * 2 > total);  // on a loaded machine some have woken up at the end of a slice, another way
     }
     // The victim goes to sleep, then the other one; the victim is woken, and stopped.
     void wake(Stepped& child, const Image& image, std::size_t lane) {

@@ -35,7 +35,7 @@ class Killing {
             }
         });
         lanes_.check();
-        REQUIRE(reached_ * 2 >= chosen.size());  // on a loaded machine the kernel's clock needs more second looks
+        REQUIRE(reached_ * 4 >= chosen.size() * 3);  // the kernel's clock may need a second look
         REQUIRE(asleep_ > 0);
     }
     std::uint64_t woken() const { return woken_; }
