@@ -30,12 +30,12 @@ constexpr std::chrono::milliseconds shortest_rest{1};  // of one who sends call 
 constexpr std::size_t at_once = 128 * 1024;  // what the socket of a client that reads takes without waiting
 
 // Adds how long it lives.
-class Taking {
+class Timed {
   public:
-    explicit Taking(Pace::Clock::duration& to) noexcept : to_(to) {}
-    Taking(const Taking&) = delete;
-    Taking& operator=(const Taking&) = delete;
-    ~Taking() { to_ += Pace::Clock::now() - begun_; }
+    explicit Timed(Pace::Clock::duration& to) noexcept : to_(to) {}
+    Timed(const Timed&) = delete;
+    Timed& operator=(const Timed&) = delete;
+    ~Timed() { to_ += Pace::Clock::now() - begun_; }
 
   private:
     Pace::Clock::duration& to_;
@@ -81,7 +81,10 @@ asio::awaitable<void> Connection::serve() {
                 co_await handle(co_await parse(std::move(*text)));
                 input_.hold(parser_.held());
                 co_await flush(low_water);  // a client that asks and does not read is not served further
-                if (parser_.pending() > 0) co_await take_turns();
+                if (parser_.pending() > 0)
+                    co_await take_turns();
+                else
+                    taken_ = {};  // the next one waited for this one's answer
             } else if (!co_await read_some()) {
                 if (parser_.pending() > 0) throw ProtocolError("the message was cut off before its NUL");
                 break;
@@ -139,7 +142,7 @@ asio::steady_timer::duration Connection::pause_after(std::size_t piece) {
 
 asio::awaitable<Message> Connection::parse(std::string text) {
     if (text.size() <= read_here) {
-        const Taking taking(taken_);
+        const Timed timed(taken_);
         co_return Message::parse(text);
     }
     struct Reading {
@@ -174,7 +177,7 @@ asio::awaitable<void> Connection::handle(Message message) {
     const std::weak_ptr<Call> pending = call;
     if (!oneway) current_ = pending;
     {
-        const Taking taking(taken_);
+        const Timed timed(taken_);
         dispatcher_.dispatch(call);
     }
     call->forget_parameters();

@@ -60,6 +60,18 @@ struct Fixture {
             return ::connect(fd, to, size) == 0 || errno == EAGAIN;
         });
     }
+    // A method that takes that long.
+    static constexpr std::chrono::duration<double> work_time{100e-6};
+    void add_work() {
+        dispatcher.add_interface("interface test.slow\n\nmethod Work() -> ()\n");
+        dispatcher.handle("test.slow.Work", [this](const std::shared_ptr<Call>& call) {
+            for (const auto end = Pace::Clock::now() + work_time; Pace::Clock::now() < end;) {
+            }
+            ++hits;
+            call->reply(json::object());
+        });
+    }
+    static std::string work_text(bool oneway) { return json{{"method", "test.slow.Work"}, {"oneway", oneway}}.dump() + '\0'; }
     // As many of the message as the socket takes.
     static std::size_t fill(const UniqueFd& fd, const std::string& message) {
         std::size_t count = 0;
@@ -173,16 +185,8 @@ TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than t
 }
 
 TEST_CASE_METHOD(Fixture, "calls that do not wait for answers take a share of the time, and others are served meanwhile") {
-    using namespace std::chrono_literals;
-    constexpr std::chrono::duration<double> each = 100us;
-    dispatcher.add_interface("interface test.slow\n\nmethod Work() -> ()\n");
-    dispatcher.handle("test.slow.Work", [&](const std::shared_ptr<Call>& call) {
-        for (const auto end = Pace::Clock::now() + each; Pace::Clock::now() < end;) {
-        }
-        ++hits;
-        call->reply(json::object());
-    });
-    const std::string work = json{{"method", "test.slow.Work"}, {"oneway", true}}.dump() + '\0', good = text_of("Good", false);
+    add_work();
+    const std::string work = work_text(true), good = text_of("Good", false);
     const UniqueFd other = client();
     std::vector<UniqueFd> attack;
     for (int i = 0; i < 4; ++i) attack.push_back(client());
@@ -202,8 +206,27 @@ TEST_CASE_METHOD(Fixture, "calls that do not wait for answers take a share of th
     }
     const std::chrono::duration<double> passed = Pace::Clock::now() - begin;
     // Four connections may be a call ahead each, and what is due within a millisecond is not waited for.
-    CHECK(static_cast<double>(hits) * each.count() <= flood_burst + passed.count() * flood_share + 4 * each.count() + 0.002);
+    CHECK(static_cast<double>(hits) * work_time.count() <= flood_burst + passed.count() * flood_share + 4 * work_time.count() + 0.002);
     CHECK(served > 100);  // its calls have no share
+}
+
+TEST_CASE_METHOD(Fixture, "who has waited for all answers has no share to keep to when he sends two calls at once") {
+    add_work();
+    const std::string work = work_text(false);
+    const UniqueFd one = client();
+    while (server->connections() != 1) context.run_one();
+    char reply[4096];
+    while (static_cast<double>(hits) * work_time.count() < 2 * flood_burst) {
+        REQUIRE(::send(one.get(), work.data(), work.size(), MSG_NOSIGNAL) == ssize_t(work.size()));
+        for (const std::size_t before = hits; hits == before;) context.run_one();
+        while (::recv(one.get(), reply, sizeof reply, 0) < 0) context.run_one();
+    }
+    const std::size_t before = hits;
+    const std::string two = work + work;
+    REQUIRE(::send(one.get(), two.data(), two.size(), MSG_NOSIGNAL) == ssize_t(two.size()));
+    while (context.poll() > 0) {  // whoever rests is not ready
+    }
+    CHECK(hits == before + 2);
 }
 
 TEST_CASE_METHOD(Fixture, "who sends what is no message is answered at a pace, each time, and others are served meanwhile") {
