@@ -41,7 +41,7 @@ class Departing {
             taker_(0, value.bytes());
         return !kept_;
     }
-    // The last that was asked about stays for now.
+    // What was asked about last is to be decoded, without the lock, before it may go.
     bool kept() const noexcept { return kept_; }
     void decode() {
         kept_ = false;
