@@ -11,12 +11,9 @@
 namespace muster::session {
 namespace {
 
-std::atomic<std::uint32_t> forks{1};
 std::atomic<std::uint64_t> serials{1};
 
 }  // namespace
-
-std::uint32_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }
 
 thread_local constinit Session::ThreadSlot Session::thread_slot;
 

@@ -19,7 +19,8 @@
 namespace muster::session {
 
 // Counts the forks that led to this process; what was made under another number belongs to an ancestor.
-std::uint32_t fork_epoch() noexcept;
+inline std::atomic<std::uint32_t> forks{1};  // the fork handlers' to write
+inline std::uint32_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }
 
 class Session : public std::enable_shared_from_this<Session> {
   public:
@@ -42,6 +43,11 @@ class Session : public std::enable_shared_from_this<Session> {
         const ThreadSlot& cached = thread_slot;
         if (cached.session == serial_ && cached.epoch == fork_epoch()) return cached.slot;
         return find_slot();
+    }
+    // The same, when this is the session that the thread used last; nobody otherwise.
+    sync::SlotId last_slot() const noexcept {
+        const ThreadSlot& cached = thread_slot;
+        return cached.session == serial_ && cached.epoch == fork_epoch() ? cached.slot : sync::SlotId{};
     }
     // The same, of a thread that has used it before; nobody otherwise: nothing is claimed, nobody is waited for.
     sync::SlotId known_slot() noexcept {

@@ -49,17 +49,33 @@ class LockWord {
     LockWord(const Segment& segment, const Sessions& sessions, heap::ObjectRef ref)
         : segment_(segment), rep_(lock_rep(heap::object_at(segment, ref.id))), sessions_(sessions), ref_(ref) {}
 
+    LockWord(const Segment& segment, const Sessions& sessions, heap::ObjectRep& object, heap::ObjectRef ref) noexcept
+        : segment_(segment), rep_(lock_rep(object)), sessions_(sessions), ref_(ref) {}
+
+    // The way of nearly all: nobody has it, and nobody is preferred. False: nothing has changed; acquire() tells why.
+    template <typename Destroyed>
+    bool take_free(SlotId self, Destroyed&& destroyed) {
+        std::uint64_t now = load();
+        if (destroyed() || (now & (holder_mask | ended | handover)) != 0 || !take(now, self, false)) return false;
+        if (__builtin_expect(!destroyed(), true)) return true;
+        (void)give_up(self);
+        return false;
+    }
+    // ... and of what `self` holds, with nobody asleep. False: nothing has changed; release() tells why.
+    template <typename Destroyed>
+    bool release_own(SlotId self, Destroyed&& destroyed) {
+        std::uint64_t now = load();
+        return (now & ~(turn_mask | inherited_bit)) == self.word() && self && !destroyed() &&
+               swap(now, now & (turn_mask | inherited_bit), __ATOMIC_RELEASE);
+    }
+
     // `destroyed` is asked at each look; true ends the wait with Outcome::destroyed. A deadline of now() takes it when
     // nobody holds it, whoever it is meant for. Throws Deadlock when its wait would close a circle, it is the one to give
     // up, and errors are wanted; a circle of one (it holds the lock itself) counts with OnDeadlock::error alone.
     enum class Outcome { acquired, timed_out, destroyed, too_many_levels };
     template <typename Destroyed>
     Outcome acquire(SlotId self, base::Deadline deadline, Destroyed&& destroyed, OnDeadlock policy = OnDeadlock::by_realm) {
-        std::uint64_t now = load();
-        if (destroyed()) return Outcome::destroyed;
-        if ((now & (holder_mask | ended | handover)) == 0 && take(now, self, false))
-            return destroyed() ? give_up(self) : Outcome::acquired;
-        return acquire_slowly(self, deadline, destroyed, policy);
+        return take_free(self, destroyed) ? Outcome::acquired : acquire_slowly(self, deadline, destroyed, policy);
     }
     // Ends the hold, whosever it is. `self` is the caller, or nobody. broken: the caller's own hold had been ended by force,
     // and it has been told now; nothing was released.
@@ -67,13 +83,10 @@ class LockWord {
     template <typename Destroyed>
     Released release(SlotId self, Destroyed&& destroyed) {
         for (;;) {
-            std::uint64_t now = load();
+            if (release_own(self, destroyed)) return Released::yes;
+            const std::uint64_t now = load();
             if (destroyed()) return Released::destroyed;
-            if (__builtin_expect((now & ~(turn_mask | inherited_bit)) == self.word() && self, true)) {
-                if (swap(now, now & (turn_mask | inherited_bit), __ATOMIC_RELEASE)) return Released::yes;
-            } else if (const auto done = release_otherwise(now, self)) {
-                return *done;
-            }
+            if (const auto done = release_otherwise(now, self)) return *done;
         }
     }
     // The holder is dead: frees the lock if `dead` still holds it. Idempotent.
