@@ -25,6 +25,12 @@ std::vector<Operation> lock_operations() {
         operation.again_too = held_or_inherited;
     };
     const auto now = [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), never); };
+    // After a death it is not this one's any more: who inherits is told so by acquire.
+    Operation& free_one = add("lock: take_free", held({}), [](LockWord& lock) { (void)lock.take_free(dying_thread, never); });
+    free_one.right_too = lock_freed;
+    free_one.again_too = [](const std::string& state, const std::string& after) {
+        return state == after || state == "free, the last hold did not end by itself";
+    };
     acquisition("lock: acquire, a free one", held({}), now);
     acquisition("lock: acquire, one that others wait for", held({}, waited_for), now);
     acquisition("lock: acquire, one whose holder died", held({}, ended), now);
@@ -35,6 +41,8 @@ std::vector<Operation> lock_operations() {
         [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never); });
     // The holder dies releasing: whatever had happened, it is free.
     const auto release = [](LockWord& lock) { (void)lock.release(dying_thread, never); };
+    add("lock: release_own", held(dying_thread), [](LockWord& lock) { (void)lock.release_own(dying_thread, never); }).right_too =
+        lock_freed;
     add("lock: release", held(dying_thread), release).right_too = lock_freed;
     const auto woken = [&](const char* name, auto setup, auto fn) {
         Operation& operation = add(name, setup, fn);
