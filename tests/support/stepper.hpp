@@ -1,7 +1,7 @@
 // A process that another one moves on instruction by instruction, and may kill at any of them. Built on ptrace and
 // POSIX alone: it knows nothing of what runs in the child.
 //
-// Single-stepping costs some 20 us an instruction, so the way to the i-th of them is stepped once, by record(), and
+// Single-stepping costs microseconds an instruction, so the way to the i-th of them is stepped once, by record(), and
 // then gone in few stops: a breakpoint (the processor's, not one in the code) runs the child to where a rare
 // instruction comes by for the n-th time, and only the rest is stepped. An instruction that repeats itself (rep movs)
 // counts once. x86-64 only: ask no_stepping_here() first.

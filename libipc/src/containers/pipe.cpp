@@ -1,5 +1,6 @@
 #include "containers/pipe.hpp"
 
+#include <bit>
 #include <ctime>
 
 #include "containers/audit.hpp"
@@ -154,8 +155,7 @@ std::vector<std::uint32_t> Pipe::sessions() const {
     for (std::uint32_t word = 0; word < heap::holder_words; ++word) {
         std::uint64_t bits = 0;
         for (unsigned end = 0; end < 2; ++end) bits |= end_rep(end).users[word] | end_rep(end).heirs[word];
-        for (std::uint32_t i = 0; i < 64; ++i)
-            if ((bits >> i & 1) != 0) all.push_back(word * 64 + i);
+        for (; bits != 0; bits &= bits - 1) all.push_back(word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
     }
     return all;
 }

@@ -119,7 +119,7 @@ class AnyWait {
                 if (passed || !ready.empty()) return ready;
                 looked = base::Deadline::Clock::now();
             }
-            sleep(deadline.earlier(base::Deadline::after(sync::wait_slice)));
+            sleep(deadline);
         }
     }
 
@@ -138,18 +138,20 @@ class AnyWait {
         if (watch_ && watch_->works()) words_.push_back({watch_->word(), watch_->value()});
         for (WaitSource* source : sources_) source->announce(words_);
     }
+    // For a slice at most.
     void sleep(base::Deadline deadline) {
+        const std::size_t count = std::min(words_.size(), base::most_futexes);
+        waiters_.clear();
+        for (std::size_t i = 0; i < count; ++i)
+            waiters_.push_back(base::shared_futex(words_[i].word, words_[i].announced));
         const bool all_watched = words_.size() <= base::most_futexes && !look_often_ && (!watch_ || watch_->works());
+        deadline = deadline.earlier(base::Deadline::after(sync::wait_slice));
         if (!all_watched) {
             deadline = deadline.earlier(base::Deadline::after(next_look_));
             next_look_ = std::min(next_look_ * 2, last_look);
         }
-        const std::size_t count = std::min(words_.size(), base::most_futexes);
         if (count != 0 && futex_waitv_works.load(std::memory_order_relaxed)) {
-            base::FutexWaiter waiters[base::most_futexes];
-            for (std::size_t i = 0; i < count; ++i)
-                waiters[i] = base::shared_futex(words_[i].word, words_[i].announced);
-            if (base::futex_wait_any(waiters, count, deadline) == base::WaitedAny::yes) return;
+            if (base::futex_wait_any(waiters_.data(), count, deadline) == base::WaitedAny::yes) return;
             futex_waitv_works = false;
         }
         if (count != 1) {
@@ -164,6 +166,7 @@ class AnyWait {
     std::vector<WaitSource*> sources_;
     std::vector<int> descriptors_;  // -1: an object
     std::vector<WaitWord> words_;
+    std::vector<base::FutexWaiter> waiters_;  // the words, as the kernel wants them
     std::optional<DescriptorWatch> watch_;
     std::chrono::milliseconds next_look_ = first_look;
     bool any_descriptor_ = false, any_object_ = false, look_often_ = false, announced_ = false;

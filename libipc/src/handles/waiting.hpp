@@ -2,8 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <thread>
 
+#include "base/several_cores.hpp"
 #include "handles/object_state.hpp"
 
 namespace muster::detail {
@@ -11,11 +11,6 @@ namespace muster::detail {
 inline void check_timeout(const ObjectState& state, const char* operation, Timeout timeout) {
     if (timeout && *timeout < std::chrono::nanoseconds::zero())
         throw Error(Errc::invalid_argument, operation, state.subject(), "the timeout is negative");
-}
-
-inline bool several_cores() noexcept {
-    static const bool several = std::thread::hardware_concurrency() > 1;
-    return several;
 }
 
 // Looks before going to sleep, when another core could be at work on it: a fraction of what a wake-up costs.
@@ -29,7 +24,7 @@ bool wait_on_word(const ObjectState& state, std::uint32_t& word, base::Deadline 
     const auto attempt = [&] { return within(deadline, try_it); };
     if (attempt()) return true;
     if (deadline.is_now()) return false;
-    for (int i = 0; several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
+    for (int i = 0; base::several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
     sync::WaitPoint wait(word);
     auto looked = std::chrono::steady_clock::now();
     for (;;) {

@@ -1,7 +1,6 @@
 #include "sync/lock.hpp"
 
-#include <thread>
-
+#include "base/several_cores.hpp"
 #include "sync/lock_kind.hpp"
 #include "sync/wait_point.hpp"
 
@@ -16,11 +15,6 @@ constexpr std::chrono::milliseconds heir_slice{10};
 // Who has slept through its first slices looks for itself less often, up to every 400 ms: fifty who wait for long are to
 // cost nothing that can be noticed.
 constexpr unsigned longest_slice_shift = 2;
-
-bool several_cores() noexcept {
-    static const bool several = std::thread::hardware_concurrency() > 1;
-    return several;
-}
 
 }  // namespace
 
@@ -81,7 +75,7 @@ bool LockWord::release_dead(SlotId dead) noexcept {
 
 bool LockWord::look(Attempt& attempt, std::uint64_t& now, bool last) noexcept {
     const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.marked || last); };
-    if (!attempt.deadline.is_now() && several_cores())
+    if (!attempt.deadline.is_now() && base::several_cores())
         for (int i = 0; i < spins && !takeable(); ++i) {
             tx::relax();
             now = load();
