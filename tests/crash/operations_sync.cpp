@@ -181,6 +181,16 @@ std::vector<Operation> sync_operations() {
         [](const Segment& s) { semaphore(s).claim(place(s), thread(s)); });
     add("semaphore: leave, the first of two", permits(0, false, in_line, in_line),
         [](const Segment& s) { semaphore(s).leave(place(s), thread(s)); });
+    Operation& gives_up = add("semaphore: give_up, one that was granted",
+                              permits(0, false, in_line, in_line, [](const Segment& s) { release(s, self, 1); }),
+                              [](const Segment& s) {
+                                  sync::Woken woken;
+                                  if (root<sync::SemaphoreRep>(s).line.count == 2)
+                                      semaphore(s).give_up(place(s), thread(s), woken);
+                                  else
+                                      drop(s, nobody);
+                              });
+    gives_up.in_steps = true;
     add("semaphore: release, one's own", permits(3, true, taken_by(self), taken_by(self)),
         [](const Segment& s) { release(s, self, 2); });
     add("semaphore: release, of everybody", permits(4, true, taken_by(self), taken_by(former), taken_by(other)),
@@ -207,6 +217,11 @@ std::vector<Operation> sync_operations() {
     add("condition: leave", with_waiters(wait_there, wait_there), [](const Segment& s) {
         if (root<sync::ConditionRep>(s).line.count == 2) condition(s).leave(stand(s), thread(s));
     });
+    add("condition: give_up, one that was notified", with_waiters(wait_there, wait_there, notify_of(1)),
+        [](const Segment& s) {
+            sync::Woken woken;
+            if (root<sync::ConditionRep>(s).line.count == 2) condition(s).give_up(stand(s), thread(s), woken);
+        });
     add("condition: notify, one of two", with_waiters(wait_there, wait_there, sleeps), [](const Segment& s) {
         if (!condition(s).notified(stand(s), thread(s))) notify_of(1)(s);
         else sync::wake(s, {living_thread.index()});

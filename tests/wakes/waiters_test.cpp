@@ -1,6 +1,7 @@
 // One of two who wait for the same is killed, at every instruction of going to sleep and of waking up: what they wait
 // for is not lost with it. Either the other one gets it, or the dead one had it, and the next is the other one's.
 #include <catch2/catch.hpp>
+#include <numeric>
 
 #include "support/skip.hpp"
 #include "wakes/lanes.hpp"
@@ -61,13 +62,14 @@ class Dying {
             const std::size_t instruction = other_first ? ways[1][n / 2 - ways[0].size()] : ways[0][n / 2];
             Stepped child = victim(image, lane);
             if (other_first) start_other(image, lane);
-            reached_ += child.go(falling_asleep_[other_first], instruction) ? 1 : 0;
+            const bool reached = child.go(falling_asleep_[other_first], instruction);
             const bool free = image.can_grant();
             if (!other_first && free) start_other(image, lane);
             if (granted_before && free) image.grant();
             kill(child, lane);
             if (!other_first && !free) start_other(image, lane);
             image.owed = !granted_before || !free;
+            return reached;
         });
     }
     // Woken by the grant, in the other one's place: who slept first is woken.
@@ -76,8 +78,9 @@ class Dying {
         run(chosen.size(), true, [&](Image& image, std::size_t lane, std::size_t n) {
             Stepped child = victim(image, lane);
             wake(child, image, lane);
-            reached_ += child.go(waking_up_, chosen[n]) ? 1 : 0;
+            const bool reached = child.go(waking_up_, chosen[n]);
             kill(child, lane);
+            return reached;
         });
     }
     // ... and finds that somebody else was faster; who goes on to the next grant.
@@ -87,9 +90,10 @@ class Dying {
             Stepped child = victim(image, lane);
             wake(child, image, lane);
             const bool overtaken = image.overtake();
-            reached_ += child.go(overtaken_, chosen[n]) ? 1 : 0;
+            const bool reached = child.go(overtaken_, chosen[n]);
             kill(child, lane);
             image.owed = overtaken;
+            return reached;
         });
     }
 
@@ -109,23 +113,36 @@ class Dying {
         child.kill();
         if (service_) lanes_[lane].service.reclaim_dead({});
     }
+    // `kill_one`: false when the victim never came by there. On a loaded machine some wake up at the end of a slice, another
+    // way: where too many did, these are tried again.
     void run(std::size_t total, bool may_have_got_it,
-             const std::function<void(Image& image, std::size_t lane, std::size_t n)>& kill_one) {
-        reached_ = 0;
-        lanes_.for_each_batch(total, [&](std::size_t first, std::size_t count) {
+             const std::function<bool(Image& image, std::size_t lane, std::size_t n)>& kill_one) {
+        static constexpr int most_rounds = 4;
+        std::vector<std::size_t> left(total);
+        std::iota(left.begin(), left.end(), std::size_t{0});
+        for (int round = 0; round < most_rounds && left.size() * 2 >= total; ++round)
+            left = run_round(left, may_have_got_it, kill_one);
+        REQUIRE(left.size() * 2 < total);
+    }
+    // Returns which were not killed where they should have been.
+    std::vector<std::size_t> run_round(const std::vector<std::size_t>& all, bool may_have_got_it,
+                                       const std::function<bool(Image& image, std::size_t lane, std::size_t n)>& kill_one) {
+        std::vector<std::size_t> missed;
+        lanes_.for_each_batch(all.size(), [&](std::size_t first, std::size_t count) {
             std::vector<Image> images;
             for (std::size_t lane = 0; lane < count; ++lane) {
-                INFO("kill " << first + lane << " of " << total);
+                const std::size_t n = all[first + lane];
+                INFO("kill " << n);
                 images.push_back(scene_.make(lanes_[lane], object));
-                kill_one(images.back(), lane, first + lane);
+                if (!kill_one(images.back(), lane, n)) missed.push_back(n);
             }
             for (std::size_t lane = 0; lane < count; ++lane) {
-                INFO("kill " << first + lane << " of " << total);
+                INFO("kill " << all[first + lane]);
                 settle(images[lane], lane, may_have_got_it);
             }
         });
         lanes_.check();
-        REQUIRE(reached_ * 2 > total);  // on a loaded machine some have woken up at the end of a slice, another way
+        return missed;
     }
     // The victim goes to sleep, then the other one; the victim is woken, and stopped.
     void wake(Stepped& child, const Image& image, std::size_t lane) {
@@ -156,7 +173,6 @@ class Dying {
     Lanes lanes_;
     Path falling_asleep_[2];  // alone, and where somebody sleeps already
     Path waking_up_, overtaken_;
-    std::size_t reached_ = 0;
 };
 
 template <typename Part>

@@ -88,7 +88,12 @@ bool Condition::wait_within(detail::Timeout timeout) {
         const sync::SlotId self = state_->session->slot();
         sync::WaitingThread me(condition_->segment(), self, state_->session->id());
         const std::uint64_t place = detail::within(deadline, [&] { return condition.enter(me.who()); });
-        detail::Leaving leaving([&] { return condition.leave(place, me.who()); });
+        const auto leave = [&] { return condition.leave(place, me.who()); };
+        detail::Leaving leaving([&] {
+            sync::Woken woken;
+            condition.give_up(place, me.who(), woken);
+            sync::wake(condition_->segment(), woken);
+        });
         const std::uint32_t levels = lock.release_all(self);
         if (levels == 0) check_owner("wait");  // its hold was broken just now
 
@@ -100,7 +105,8 @@ bool Condition::wait_within(detail::Timeout timeout) {
                                             [] { return false; }, [&] { look_around(*condition_, condition); });
             // Nobody is to notify one who does not wait any more.
             if (!notified) {
-                notified = detail::within(base::Deadline::now(), [&] { return leaving.leave(); });
+                notified = detail::within(base::Deadline::now(), leave);
+                leaving.done();
                 left = true;
             }
         } catch (...) {
@@ -111,7 +117,10 @@ bool Condition::wait_within(detail::Timeout timeout) {
             throw heap::Destroyed{};
         if (failure) std::rethrow_exception(failure);
         // Only now: until here its death would pass the notification on.
-        if (!left) (void)detail::within(timeout ? base::Deadline::now() : deadline, [&] { return leaving.leave(); });
+        if (!left) {
+            (void)detail::within(timeout ? base::Deadline::now() : deadline, leave);
+            leaving.done();
+        }
         return notified;
     });
 }

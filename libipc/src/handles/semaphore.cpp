@@ -43,7 +43,11 @@ bool wait_in_line(const ObjectState& state, sync::Semaphore& semaphore, base::De
     sync::WaitingThread me(state.segment(), self, state.session->id());
     const auto place = detail::within(deadline, [&] { return semaphore.enter(me.who()); });
     if (!place) return true;
-    detail::Leaving leaving([&] { return semaphore.leave(*place, me.who()); });
+    detail::Leaving leaving([&] {
+        sync::Woken woken;
+        semaphore.give_up(*place, me.who(), woken);
+        sync::wake(state.segment(), woken);
+    });
     const sync::Waiting shown(state.session->sessions(), self, state.ref, state.kind);
     const auto has_permit = [&] { return semaphore.claim(*place, me.who()); };
     const auto blocked = [&] { return false; };
@@ -51,7 +55,9 @@ bool wait_in_line(const ObjectState& state, sync::Semaphore& semaphore, base::De
         leaving.done();
         return true;
     }
-    return detail::within(base::Deadline::now(), [&] { return leaving.leave(); });
+    const bool granted = detail::within(base::Deadline::now(), [&] { return semaphore.leave(*place, me.who()); });
+    leaving.done();
+    return granted;
 }
 
 }  // namespace

@@ -38,6 +38,12 @@ bool Condition::leave(std::uint64_t place, const Waiter& who) {
     return was;
 }
 
+void Condition::give_up(std::uint64_t place, const Waiter& who, Woken& woken) {
+    ObjectLock lock(segment_, ref_);
+    (void)line().own(place, who);
+    remove_passing_on(lock, place, [](std::uint64_t) { return false; }, woken);
+}
+
 void Condition::notify(std::uint64_t count, Woken& woken) {
     ObjectLock lock(segment_, ref_);
     std::vector<std::uint64_t> places;
@@ -89,18 +95,22 @@ WaiterRep* Condition::next_for(std::uint64_t ticket, const Dead& dead) const {
     return found;
 }
 
+void Condition::remove_passing_on(ObjectLock& lock, std::uint64_t place, const Dead& dead, Woken& woken) {
+    const std::uint64_t notice = line().at(place).state;
+    WaiterRep* const next = notice == 0 ? nullptr : next_for(notice, dead);
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) {
+        if (next != nullptr) tx.set(next->state, notice);
+        line().remove(tx, heap, place);
+    });
+    if (next != nullptr) woken.push_back(slot_index(*next));
+}
+
 bool Condition::drop_dead(const Dead& dead, Woken& woken, base::Deadline deadline) {
     ObjectLock lock(segment_, ref_, deadline);
     bool changed = false;
     line().for_each([&](std::uint64_t place, const WaiterRep& record) {
         if (!dead(record.owner) && line().present(record)) return false;
-        const std::uint64_t notice = record.state;
-        WaiterRep* const next = notice == 0 ? nullptr : next_for(notice, dead);
-        heap::mutate(lock, [&](Tx& tx, Heap& heap) {
-            if (next != nullptr) tx.set(next->state, notice);
-            line().remove(tx, heap, place);
-        });
-        if (next != nullptr) woken.push_back(slot_index(*next));
+        remove_passing_on(lock, place, dead, woken);
         return changed = true, false;
     });
     // Whoever notified may have died before it woke them.

@@ -38,6 +38,8 @@ class Condition {
     bool notified(std::uint64_t place, const Waiter& who) const;
     // Out of the line. Was it notified?
     bool leave(std::uint64_t place, const Waiter& who);
+    // ... of one who will do nothing about it: what it was notified of goes on.
+    void give_up(std::uint64_t place, const Waiter& who, Woken& woken);
     // At most so many of those who wait now, the first first. Many are notified in steps of 100 unless it is all of them.
     void notify(std::uint64_t count, Woken& woken);
 
@@ -56,6 +58,7 @@ class Condition {
     bool is_notified(const WaiterRep& record) const noexcept {
         return record.state != 0 || record.ticket <= rep().all_through;
     }
+    void remove_passing_on(heap::ObjectLock& lock, std::uint64_t place, const Dead& dead, Woken& woken);
     WaiterRep* next_for(std::uint64_t ticket, const Dead& dead) const;
 
     const Segment& segment_;

@@ -86,6 +86,27 @@ bool Semaphore::leave(std::uint64_t place, const Waiter& who) {
     return has;
 }
 
+void Semaphore::give_up(std::uint64_t place, const Waiter& who, Woken& woken) {
+    heap::ObjectLock lock(segment_, ref_);
+    remove_unclaimed(lock, place, line().own(place, who));
+    hand_out(lock, woken);
+}
+
+// One that its process does not know to have is free again. True: there was one.
+bool Semaphore::remove_unclaimed(heap::ObjectLock& lock, std::uint64_t place, const WaiterRep& record) {
+    const std::uint64_t owner = record.owner;
+    Cell<std::uint64_t>* const word = share(session_of(owner));
+    const bool unclaimed = record.state == granted && word != nullptr && count_of(*word, owner) != 0;
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
+        if (unclaimed) {
+            tx.set(*word, *word - 1);
+            tx.set(rep().value, rep().value + 1);
+        }
+        line().remove(tx, heap, place);
+    });
+    return unclaimed;
+}
+
 // Each permit by a transaction of its own: whoever comes next goes on where a death interrupted.
 void Semaphore::hand_out(heap::ObjectLock& lock, Woken& woken) {
     if (rep().value == 0 || rep().line.count == 0) return;
@@ -193,21 +214,9 @@ std::uint64_t Semaphore::drop_dead(const Dead& dead, Woken& woken, base::Deadlin
         });
         back += count;
     }
-    line().for_each([&](std::uint64_t place, WaiterRep& record) {
-        const bool gone = dead(record.owner);
-        if (!gone && line().present(record)) return false;
-        const std::uint64_t owner = record.owner;
-        Cell<std::uint64_t>* const word = share(session_of(owner));
-        // Its thread went away without it: the process does not know that it has this permit.
-        const bool unclaimed = !gone && record.state == granted && word != nullptr && count_of(*word, owner) != 0;
-        heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-            if (unclaimed) {
-                tx.set(*word, *word - 1);
-                tx.set(rep().value, rep().value + 1);
-            }
-            line().remove(tx, heap, place);
-        });
-        back += unclaimed ? 1 : 0;
+    line().for_each([&](std::uint64_t place, const WaiterRep& record) {
+        if (!dead(record.owner) && line().present(record)) return false;
+        back += remove_unclaimed(lock, place, record) ? 1 : 0;
         return false;
     });
     hand_out(lock, woken);

@@ -50,6 +50,8 @@ class Semaphore {
     bool claim(std::uint64_t place, const Waiter& who);
     // Out of the line in any case; true: the permit had been handed over.
     bool leave(std::uint64_t place, const Waiter& who);
+    // ... of one who will not know: its permit goes on.
+    void give_up(std::uint64_t place, const Waiter& who, Woken& woken);
     // All or nothing but for a death, after which some of many may have been released, the rest still being whose it was.
     Released release(std::uint64_t owner, std::uint64_t count, Woken& woken);
     // So many of its permits are nobody's from now on. False: it does not have so many.
@@ -77,6 +79,7 @@ class Semaphore {
     Cell<std::uint64_t>* share(std::uint32_t session) const;
     Cell<std::uint64_t>& make_share(Tx& tx, heap::Heap& heap, std::uint32_t session);
     void take(Tx& tx, heap::Heap& heap, std::uint64_t owner);
+    bool remove_unclaimed(heap::ObjectLock& lock, std::uint64_t place, const WaiterRep& record);
     void hand_out(heap::ObjectLock& lock, Woken& woken);
     std::uint64_t release_some(heap::ObjectLock& lock, std::uint64_t owner, std::uint64_t count);
 
