@@ -100,7 +100,9 @@ UniqueFd Cgroups::create(std::uint64_t id) const {
     if (!usable()) return {};
     const std::string folder = path(id);
     if (::mkdir(folder.c_str(), 0755) < 0 && errno != EEXIST) return {};
-    return UniqueFd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened) ::rmdir(folder.c_str());  // nobody else would
+    return opened;
 }
 
 std::vector<pid_t> Cgroups::members(std::uint64_t id) const {

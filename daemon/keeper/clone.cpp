@@ -17,16 +17,19 @@ namespace {
 constexpr std::size_t stack_bytes = 64 * 1024;
 constexpr std::size_t guard_bytes = 64 * 1024;
 
-// The child's stack, with a hole below it. Mapped once and never unmapped; null when there is no memory.
+// The child's stack, with a hole below it. Mapped once and never unmapped; null, with errno, while there is no memory.
 std::byte* child_stack() {
-    static std::byte* const stack = [] {
-        void* const map = ::mmap(nullptr, guard_bytes + stack_bytes, PROT_NONE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-        if (map == MAP_FAILED) return static_cast<std::byte*>(nullptr);
-        std::byte* const base = static_cast<std::byte*>(map) + guard_bytes;
-        return ::mprotect(base, stack_bytes, PROT_READ | PROT_WRITE) == 0 ? base : nullptr;
-    }();
-    return stack;
+    static std::byte* stack = nullptr;
+    if (stack != nullptr) return stack;
+    void* const map = ::mmap(nullptr, guard_bytes + stack_bytes, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) return nullptr;
+    std::byte* const base = static_cast<std::byte*>(map) + guard_bytes;
+    if (::mprotect(base, stack_bytes, PROT_READ | PROT_WRITE) == 0) return stack = base;
+    const int error = errno;
+    ::munmap(map, guard_bytes + stack_bytes);
+    errno = error;
+    return nullptr;
 }
 
 // clone3 with a function to call in the child: libc has no such wrapper, and a C++ function cannot return from the
@@ -85,7 +88,7 @@ Cloned clone_vfork(CloneMethod method, int (*function)(void*), void* argument, i
     Cloned result;
     std::byte* const stack = child_stack();
     if (stack == nullptr) {
-        result.error = ENOMEM;
+        result.error = errno;
         return result;
     }
     // Not one signal may be delivered to the child while it shares our memory, and none to us in between.

@@ -17,10 +17,12 @@
 namespace muster::keeper {
 namespace {
 
-enum class Step { none, cgroup, setsid, setgroups, setgid, setuid, chdir, open_stdin, open_stdout, open_stderr, exec };
+enum class Step {
+    none, cgroup, setsid, setgroups, setgid, setuid, prctl, chdir, open_stdin, open_stdout, open_stderr, pass, exec
+};
 
-constexpr const char* step_names[] = {"",      "cgroup",     "setsid",      "setgroups",   "setgid", "setuid",
-                                      "chdir", "open stdin", "open stdout", "open stderr", "exec"};
+constexpr const char* step_names[] = {"",      "cgroup",     "setsid",      "setgroups",   "setgid", "setuid", "prctl",
+                                      "chdir", "open stdin", "open stdout", "open stderr", "pass",   "exec"};
 
 // The plan as the child reads it: plain pointers into the keeper's memory, which it shares.
 struct ChildPlan {
@@ -75,7 +77,7 @@ MUSTER_IN_CHILD bool open_stream(const char* path, int fd, int to) {
         fd = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path,
                                         O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC | O_NONBLOCK, 0644));
         if (fd < 0) return false;
-        ::syscall(SYS_fcntl, fd, F_SETFL, O_APPEND);
+        if (::syscall(SYS_fcntl, fd, F_SETFL, O_APPEND) < 0) return false;
     }
     return attach(fd, to);
 }
@@ -85,16 +87,13 @@ MUSTER_IN_CHILD int exec(ChildPlan& plan) {
     int program = -1;
     for (int i = 0; plan.programs[i] != nullptr; ++i) {
         ::syscall(SYS_execve, plan.programs[i], plan.argv, plan.environment);
-        if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE || errno == ENODEV || errno == ETIMEDOUT) continue;
-        if (error == ENOENT) {
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        const bool last = errno != EACCES && errno != ESTALE && errno != ENODEV && errno != ETIMEDOUT;
+        if (last || error == ENOENT) {
             error = errno;
             program = i;
         }
-        if (errno != EACCES) {
-            error = errno;
-            program = i;
-            break;
-        }
+        if (last) break;
     }
     errno = error;
     plan.program = program;
@@ -117,7 +116,7 @@ MUSTER_IN_CHILD int child_main(void* argument) {
         if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) < 0) return fail(plan, Step::setuid);
     }
     if (plan.parent != 0) {
-        ::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+        if (::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL) < 0) return fail(plan, Step::prctl);
         if (::syscall(SYS_getppid) != plan.parent) return 127;
     }
     if (plan.directory != nullptr && ::syscall(SYS_chdir, plan.directory) < 0) return fail(plan, Step::chdir);
@@ -127,7 +126,7 @@ MUSTER_IN_CHILD int child_main(void* argument) {
     if (!open_stream(plan.err_path, plan.err_fd < 0 ? null : plan.err_fd, 2)) return fail(plan, Step::open_stderr);
     unsigned first_closed = 3;
     if (plan.pass >= 0) {
-        if (!attach(plan.pass, 3)) return fail(plan, Step::open_stdin);
+        if (!attach(plan.pass, 3)) return fail(plan, Step::pass);
         first_closed = 4;
     }
     ::syscall(SYS_close_range, first_closed, ~0u, 0);  // all are close-on-exec; this is for what a library opened

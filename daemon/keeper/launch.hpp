@@ -2,8 +2,8 @@
 //
 // The child: a session of its own, default signal dispositions and an empty mask, stdin from /dev/null, no
 // descriptor but the ones of the plan. Steps, in their order, by the names that a failure carries: "pipe" and
-// "user" (before the child), "clone", "cgroup", "setsid", "setgroups", "setgid", "setuid", "chdir", "open stdin",
-// "open stdout", "open stderr", "exec".
+// "user" (before the child), "clone", "cgroup", "setsid", "setgroups", "setgid", "setuid", "prctl", "chdir",
+// "open stdin", "open stdout", "open stderr", "pass", "exec".
 //
 // While the child is on its way from its user's credentials to exec we wait for it: who may signal that user's
 // processes could hold us for as long as the child is kept stopped. That is a window of some ten microseconds.
@@ -42,7 +42,7 @@ struct LaunchPlan {
 
     int pass = -1;                 // becomes descriptor 3
     bool dies_with_parent = false;  // SIGKILL when the keeper ends
-    std::optional<rlim_t> descriptors;  // the soft RLIMIT_NOFILE
+    std::optional<rlim_t> descriptors;  // the soft RLIMIT_NOFILE; ours where it may not be set
     int cgroup = -1;               // directory of the cgroup to be born in
     CloneMethod method = CloneMethod::clone3;  // without clone3, clone is tried by itself
 };

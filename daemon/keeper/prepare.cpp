@@ -40,6 +40,11 @@ std::optional<LaunchFailure> prepare_stream(const link::Output& output, int stan
     return std::nullopt;
 }
 
+// The user database was not looked at, rather than that it does not have the user: it, too, answers with an errno value.
+bool could_not_look(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EINTR;
+}
+
 std::optional<LaunchFailure> prepare_credentials(uid_t uid, std::optional<gid_t> gid, LaunchPlan& plan) {
     // Somebody who is not root can only stay what he is.
     if (::geteuid() != 0 && uid == ::geteuid() && (!gid || *gid == ::getegid())) return std::nullopt;
@@ -50,14 +55,19 @@ std::optional<LaunchFailure> prepare_credentials(uid_t uid, std::optional<gid_t>
     int error = 0;
     while ((error = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found)) == ERANGE && buffer.size() < (1u << 20))
         buffer.resize(buffer.size() * 2);
-    if (found == nullptr && !gid) return LaunchFailure{"user", std::to_string(uid), error != 0 ? error : ENOENT};
+    if (found == nullptr && (!gid || could_not_look(error)))
+        return LaunchFailure{"user", std::to_string(uid), error != 0 ? error : ENOENT};
     who.gid = gid ? *gid : entry.pw_gid;
     if (found == nullptr) {
         who.groups = {who.gid};
     } else {
         int count = 32;
-        do who.groups.resize(static_cast<std::size_t>(count));
-        while (::getgrouplist(entry.pw_name, who.gid, who.groups.data(), &count) < 0 && count <= 65536);
+        do {
+            who.groups.resize(static_cast<std::size_t>(count));
+            errno = 0;
+        } while (::getgrouplist(entry.pw_name, who.gid, who.groups.data(), &count) < 0 && count <= 65536);
+        // It has no way to fail: without a look at the groups it gives the first one alone.
+        if (could_not_look(errno)) return LaunchFailure{"user", std::to_string(uid), errno};
         who.groups.resize(static_cast<std::size_t>(count));
     }
     plan.credentials = std::move(who);
