@@ -53,6 +53,61 @@ TEST_CASE("handles in values are printed as what they are, everywhere") {
     CHECK(gone.says({"[destroyed]"}));
 }
 
+TEST_CASE("show --deep --limit prints of each object as many entries as wanted, and how many there are") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const Manager manager = Manager::connect(daemon.address());
+    auto table = manager.dict<std::string, Value>("table");
+    auto inner = manager.list<int>();
+    inner.extend({1, 2, 3});
+    auto numbered = manager.dict<int, muster::List<int>>();
+    numbered.set(5, inner);
+    numbered.set(6, inner);
+    table.set("a/b", Value{{"plain", {1, 2, 3}}, {"list", muster::to_value(inner)}});
+    table.set("numbered", muster::to_value(numbered));
+    table.set("lock", muster::to_value(manager.lock()));  // what is not shown is not followed
+    CHECK(ctl("show", "table", "--deep").says({"[type_mismatch]"}));
+    CHECK(ctl("show", "table", "--deep", "--limit", "2").out == R"({
+  "a/b": {
+    "list": [
+      1,
+      2
+      ... and 1 more
+    ],
+    "plain": [
+      1,
+      2,
+      3
+    ]
+  },
+  "numbered": [
+    [
+      5,
+      [
+        1,
+        2
+        ... and 1 more
+      ]
+    ],
+    [
+      6,
+      [
+        1,
+        2
+        ... and 1 more
+      ]
+    ]
+  ]
+  ... and 1 more
+}
+)");
+    CHECK(ctl("show", "table", "--deep", "--limit", "0").out == "{\n  ... and 3 more\n}\n");
+    CHECK(ctl("show", "table", "--deep", "--limit", "2", "--json").json() ==
+          json{{"a/b", {{"plain", {1, 2, 3}}, {"list", {1, 2}}}}, {"numbered", {{5, {1, 2}}, {6, {1, 2}}}}});
+    table.erase("lock");
+    CHECK(ctl("show", "table", "--deep", "--limit", "3").out == ctl("show", "table", "--deep").out);
+}
+
 TEST_CASE("objects tells what is stored, check of its marks, and what nobody reaches is freed") {
     Daemon daemon;
     const Ctl ctl(daemon.address());

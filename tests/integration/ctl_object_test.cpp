@@ -274,6 +274,25 @@ TEST_CASE("show prints as many entries as wanted, and how many there are") {
     CHECK(ctl("show", "l", "--limit", "many").code == 2);
 }
 
+TEST_CASE("show refuses a limit for what has no entries, in one line") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    REQUIRE(ctl("lock", "create", "k").code == 0);
+    REQUIRE(ctl("event", "set", "e").code == 0);
+    REQUIRE(ctl("semaphore", "create", "s", "2").code == 0);
+    REQUIRE(ctl("value", "create", "v", "int32", "7").code == 0);
+    REQUIRE(ctl("array", "create", "a", "int32", "3").code == 0);
+    for (const char* name : {"k", "e", "s", "v"}) {
+        REQUIRE(ctl("show", name).code == 0);
+        const auto refused = ctl("show", name, "--limit", "1");
+        CHECK(refused.code == 4);
+        CHECK(refused.out.empty());
+        CHECK(refused.says({"[wrong_kind]", name, "no entries", "--limit"}));
+    }
+    CHECK(ctl("show", "k", "--deep", "--limit", "1").says({"[wrong_kind]", "no entries"}));
+    CHECK(ctl("show", "a", "--limit", "1").out == "array 'a', 3\n0\n... and 2 more\n");
+}
+
 TEST_CASE("objects lists name, kind, size and bytes; erase removes") {
     Daemon daemon;
     const Ctl ctl(daemon.address());

@@ -1,4 +1,4 @@
-#include <muster/detail/nested.hpp>
+#include <muster/detail/deep_copy.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -49,7 +49,8 @@ namespace {
 // Follows handles from object to object; what is on the way down is remembered.
 class DeepCopy {
   public:
-    explicit DeepCopy(StatePtr root) { way_.push_back(std::move(root)); }
+    // `first`: null where all of them are copied.
+    DeepCopy(StatePtr root, detail::FirstEntries* first) : first_(first) { way_.push_back(std::move(root)); }
 
     Value copy() {
         const StatePtr state = way_.back();
@@ -71,7 +72,7 @@ class DeepCopy {
             case heap::Kind::set: return sequence(Set<>(state).snapshot());
             case heap::Kind::queue: return sequence(Queue<>(state).snapshot());
             case heap::Kind::value: return numbers(state).front();
-            case heap::Kind::array: return numbers(state);
+            case heap::Kind::array: return sequence(numbers(state).get<std::vector<Value>>());
             default:
                 throw Error(Errc::type_mismatch, "deep_copy", way_.front()->subject(),
                             "there is a " + std::string(detail::kind_text(state->kind)) + " in it, which is no data: " + way_text());
@@ -133,7 +134,10 @@ class DeepCopy {
         if (const auto ref = object_ref_of(value)) return inside(opened.at({ref->id, ref->generation}));
         if (!value.is_structured()) return value;
         Value all = value;
-        for (Value& inner : all) inner = plain(Value(inner), opened);
+        for (auto inner = all.begin(); inner != all.end(); ++inner) {
+            const Below below(*this, all.is_object() ? inner.key() : std::to_string(inner - all.begin()));
+            *inner = plain(Value(*inner), opened);
+        }
         return all;
     }
     Value inside(const StatePtr& state) {
@@ -146,29 +150,57 @@ class DeepCopy {
         way_.pop_back();
         return copied;
     }
+    // Of the entries of the object that is copied now.
+    template <typename Entry>
+    void cut(std::vector<Entry>& entries) {
+        if (first_ == nullptr || entries.size() <= first_->most) return;
+        first_->more.emplace(at_.to_string(), entries.size() - first_->most);
+        entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(first_->most), entries.end());
+    }
+    // Where in the copy the next value comes to stand.
+    class Below {
+      public:
+        Below(DeepCopy& copy, const std::string& key) : copy_(copy) { copy_.at_.push_back(key); }
+        Below(const Below&) = delete;
+        Below& operator=(const Below&) = delete;
+        ~Below() { copy_.at_.pop_back(); }
+
+      private:
+        DeepCopy& copy_;
+    };
     template <typename Entries>
     Value pairs(Entries entries) {
         const bool names = std::all_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.first.is_string(); });
+        cut(entries);
         Opened opened;
         for (const auto& [key, value] : entries) open_all(value, opened);
         Value all = names ? Value::object() : Value::array();
         for (const auto& [key, value] : entries) {
-            Value copied = plain(value, opened);
-            if (names)
-                all[key.template get_ref<const std::string&>()] = std::move(copied);
-            else
-                all.push_back(Value(Value::array_t{key, std::move(copied)}));
+            if (names) {
+                const std::string& name = key.template get_ref<const std::string&>();
+                const Below below(*this, name);
+                all[name] = plain(value, opened);
+            } else {
+                const Below pair(*this, std::to_string(all.size())), below(*this, "1");
+                all.push_back(Value(Value::array_t{key, plain(value, opened)}));
+            }
         }
         return all;
     }
-    Value sequence(const std::vector<Value>& items) {
+    Value sequence(std::vector<Value> items) {
+        cut(items);
         Opened opened;
         for (const Value& item : items) open_all(item, opened);
         Value all = Value::array();
-        for (const Value& item : items) all.push_back(plain(item, opened));
+        for (const Value& item : items) {
+            const Below below(*this, std::to_string(all.size()));
+            all.push_back(plain(item, opened));
+        }
         return all;
     }
 
+    detail::FirstEntries* first_;
+    Value::json_pointer at_;  // in the copy
     std::vector<StatePtr> way_;
     std::size_t objects_ = 0;
 };
@@ -179,13 +211,16 @@ struct Inside : detail::Handle {
     const StatePtr& state() const noexcept { return state_; }
 };
 
-}  // namespace
-
-Value deep_copy(const detail::Handle& handle) {
+Value copy_of(const detail::Handle& handle, detail::FirstEntries* first) {
     struct Read {
         ~Read() { detail::Kept::let_go(); }
     } const read;
-    return DeepCopy(Inside(handle).state()).copy();
+    return DeepCopy(Inside(handle).state(), first).copy();
 }
+
+}  // namespace
+
+Value deep_copy(const detail::Handle& handle) { return copy_of(handle, nullptr); }
+Value detail::deep_copy(const Handle& handle, FirstEntries& first) { return copy_of(handle, &first); }
 
 }  // namespace muster
