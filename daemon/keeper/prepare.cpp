@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "lookup.hpp"
+
 namespace muster::keeper {
 namespace {
 
@@ -38,11 +40,6 @@ std::optional<LaunchFailure> prepare_stream(const link::Output& output, int stan
             break;
     }
     return std::nullopt;
-}
-
-// The user database was not looked at, rather than that it does not have the user: it, too, answers with an errno value.
-bool could_not_look(int error) {
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EINTR;
 }
 
 std::optional<LaunchFailure> prepare_credentials(uid_t uid, std::optional<gid_t> gid, LaunchPlan& plan) {

@@ -6,14 +6,19 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/base.hpp"
+#include "lookup.hpp"
+
 namespace muster::service {
 
 User User::of(uid_t uid, gid_t fallback_gid) {
     std::vector<char> buffer(1024);
     passwd entry{};
     passwd* found = nullptr;
-    while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE && buffer.size() < (1 << 20))
+    int error = 0;
+    while ((error = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found)) == ERANGE && buffer.size() < (1 << 20))
         buffer.resize(buffer.size() * 2);
+    if (!found && could_not_look(error)) base::throw_errno(error, "look up", "user " + std::to_string(uid), "getpwuid_r");
     if (!found) return {uid, fallback_gid, std::to_string(uid), "/", "/bin/sh"};
     const auto or_else = [](const char* text, const char* otherwise) {
         return std::string(text && *text ? text : otherwise);

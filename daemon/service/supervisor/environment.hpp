@@ -14,6 +14,7 @@ struct User {
     gid_t gid = 0;
     std::string name, home, shell;
 
+    // Throws Error when the database cannot be read now.
     static User of(uid_t uid, gid_t fallback_gid);
 };
 

@@ -4,8 +4,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "base/base.hpp"
+#include "lookup.hpp"
 #include "service/supervisor/proc.hpp"
 #include "service/supervisor/supervisor.hpp"
 
@@ -41,7 +44,10 @@ ProcessPtr Supervisor::find_forked(pid_t pid, std::uint64_t start_time) const {
 void Supervisor::announce(const Requester& parent, pid_t pid, const std::string& name) {
     check_name(name, "name");
     base::UniqueFd pidfd = open_pidfd(pid);  // before the look, so that both are about the same process
+    errno = 0;
     const auto stat = read_stat(pid);
+    if (!stat && could_not_look(errno))
+        base::throw_errno(errno, "announce", "pid " + std::to_string(pid), "open /proc/PID/stat");
     if (!pidfd || !stat) throw no_such(pid);
     if (stat->ppid != parent.pid)
         throw CallError("io.muster.processes.NotPermitted",

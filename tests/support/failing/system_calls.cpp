@@ -62,6 +62,8 @@ constexpr Known known_calls[] = {
     {SYS_fchown, "fchown", ENOMEM},
     {SYS_mmap, "mmap", ENOMEM},
     {SYS_mprotect, "mprotect", ENOMEM},
+    {SYS_pidfd_open, "pidfd_open", EMFILE},
+    {SYS_getrandom, "getrandom", EAGAIN},
     {SYS_memfd_create, "memfd_create", EMFILE},
     {SYS_ftruncate, "ftruncate", ENOSPC},
     {SYS_fallocate, "fallocate", ENOSPC},
@@ -179,22 +181,20 @@ CallTracer::~CallTracer() {
     left_ = 0;
     for (const auto& [pid, failing] : traced_) ::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr);
     while (!traced_.empty()) {
-        bool any = false;
         const auto all = traced_;
         for (const auto& [pid, failing] : all) {
             int status = 0;
             const pid_t found = ::waitpid(pid, &status, __WALL | WNOHANG);
             if (found == 0) continue;
-            any = true;
-            const bool stands = found == pid && WIFSTOPPED(status);
-            if (found == pid && !stands && pid == pid_) ended_ = status;
-            if (stands && status >> 16 == PTRACE_EVENT_STOP) ::ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
-            if (!stands || status >> 16 == PTRACE_EVENT_STOP)
-                traced_.erase(pid);
-            else
-                stopped(pid, status);
+            if (found == pid && WIFSTOPPED(status)) {
+                // Any stop will do, as any takes the place of the one that was asked for; a failing call is ended first.
+                stopped(pid, status, PTRACE_DETACH);
+                continue;
+            }
+            if (pid == pid_) ended_ = status;
+            traced_.erase(pid);
         }
-        if (!any) ::usleep(20);
+        if (!traced_.empty()) ::usleep(20);
     }
 }
 
@@ -219,7 +219,7 @@ bool CallTracer::step(bool wait) {
                 if (pid == pid_) ended_ = status;
                 traced_.erase(pid);
             } else {
-                stopped(pid, status);
+                stopped(pid, status, PTRACE_SYSCALL);
                 break;  // there may be one more, or one less
             }
         }
@@ -230,27 +230,21 @@ bool CallTracer::step(bool wait) {
     return any;
 }
 
-void CallTracer::stopped(pid_t pid, int status) {
-    const int signal = WSTOPSIG(status);
+void CallTracer::stopped(pid_t pid, int status, int request) {
     const int event = status >> 16;
-    if (event == PTRACE_EVENT_EXEC) {
-        ::ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
-        traced_.erase(pid);
-        return;
-    }
+    const bool at_a_call = event == 0 && WSTOPSIG(status) == (SIGTRAP | 0x80);
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
         unsigned long child = 0;
         ::ptrace(PTRACE_GETEVENTMSG, pid, nullptr, &child);
         traced_[static_cast<pid_t>(child)] = false;
     }
-    if (event != 0) return go_on(pid);
-    if (signal != (SIGTRAP | 0x80)) return go_on(pid, signal);
-    at_call(pid);
-    go_on(pid);
-}
-
-void CallTracer::go_on(pid_t pid, int signal) {
-    if (::ptrace(PTRACE_SYSCALL, pid, nullptr, static_cast<long>(signal)) != 0 && errno != ESRCH) cannot("ptrace(SYSCALL)");
+    if (at_a_call) at_call(pid);
+    if (event == PTRACE_EVENT_EXEC) request = PTRACE_DETACH;
+    if (traced_[pid]) request = PTRACE_SYSCALL;
+    const long signal = event == 0 && !at_a_call ? WSTOPSIG(status) : 0;
+    // ESRCH: it was killed meanwhile, and its end is to be waited for.
+    if (::ptrace(static_cast<__ptrace_request>(request), pid, nullptr, signal) != 0 && errno != ESRCH) cannot("ptrace");
+    if (request == PTRACE_DETACH) traced_.erase(pid);
 }
 
 void CallTracer::at_call(pid_t pid) {

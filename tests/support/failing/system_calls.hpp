@@ -62,10 +62,9 @@ class CallTracer {
     std::optional<int> ended() const noexcept { return ended_; }
 
   private:
-    void stopped(pid_t pid, int status);
+    void stopped(pid_t pid, int status, int request);  // which then lets it go on
     void at_call(pid_t pid);
     void entered(pid_t pid, std::uint64_t number, const std::uint64_t* arguments);
-    void go_on(pid_t pid, int signal = 0);
 
     const pid_t pid_;
     std::map<pid_t, bool> traced_;  // and whether its call is being failed

@@ -85,7 +85,10 @@ class Daemon {
             process.erase("id");
             all["processes"].push_back(process);
         }
-        for (const link::ToKeeper& message : outside_.sent) all["told"].push_back(message.index());
+        for (const link::ToKeeper& message : outside_.sent) {
+            all["told"].push_back(message.index());
+            if (const auto* spawn = std::get_if<link::Spawn>(&message)) all["told"].push_back(spawn->spec.environment);
+        }
         for (const session::ObjectInfo& object : store_.objects(0)) all["objects"].push_back(object.name);
         all["realms"] = store_.realms(0).size();
         all["kept"] = keeper_.kept;
