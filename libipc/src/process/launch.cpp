@@ -69,9 +69,13 @@ void pass_gate(int gate, int parent) noexcept {
 
 // Input belongs to the parent: what it has buffered, and what is still to come.
 void give_up_stdin() noexcept {
-    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0) return;
+    int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0) {  // no descriptor is left: this one's will do
+        ::close(STDIN_FILENO);
+        null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
     ::__fpurge(stdin);
+    if (null < 0) return;
     if (null == STDIN_FILENO) {
         ::fcntl(null, F_SETFD, 0);
         return;

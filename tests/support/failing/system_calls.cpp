@@ -76,6 +76,9 @@ constexpr Known known_calls[] = {
     {SYS_sendto, "sendto", ENOBUFS},
     {SYS_sendmsg, "sendmsg", ENOBUFS},
     {SYS_recvmsg, "recvmsg", ENOMEM},
+    {SYS_eventfd2, "eventfd2", EMFILE},
+    {SYS_poll, "poll", ENOMEM},
+    {SYS_ppoll, "ppoll", ENOMEM},
     {SYS_epoll_wait, "epoll_wait", EINTR},
     {SYS_epoll_ctl, "epoll_ctl", ENOMEM},
 
@@ -86,6 +89,7 @@ constexpr Known known_calls[] = {
     {SYS_exit_group, "exit_group", 0},
     // They fail for wrong arguments alone, and ours are constant.
     {SYS_lseek, "lseek", 0},
+    {SYS_dup2, "dup2", 0},
     {SYS_rt_sigaction, "rt_sigaction", 0},
     {SYS_rt_sigprocmask, "rt_sigprocmask", 0},
     {SYS_rt_sigreturn, "rt_sigreturn", 0},
@@ -269,6 +273,7 @@ void CallTracer::entered(pid_t pid, std::uint64_t number, const std::uint64_t* a
         return;
     }
     if (left_ <= 0 || !is_counted(number)) return;
+    if (number == SYS_write && arguments[2] == sizeof(std::uint64_t)) return;  // to an eventfd, which has room for a one
     const Known* const call = known(number);
     std::string name = call != nullptr ? call->name : "call " + std::to_string(number);
     if (counts_ ? !counts_(pid, name) : !marked_) return;
