@@ -22,6 +22,8 @@ using segment::Segment;
 using tx::Tx;
 
 constexpr ObjectRef left{1, 1}, right{2, 1}, list{3, 1}, jobs{4, 1}, counts{5, 1}, numbers{6, 1};
+// Of another world: a dict, which is `left`, and queues in the other orders.
+constexpr ObjectRef stack{2, 1}, lowest{3, 1};
 
 Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 std::string text_of(Bytes from) {
@@ -69,6 +71,45 @@ std::string all(const Segment& segment) {
     const Scalars array(segment, numbers);
     for (std::uint64_t i = 0; i < array.length(); ++i) text += " " + std::to_string(array.load(i));
     array.verify(violation);
+    return text + wrong;
+}
+
+// A string as MessagePack has it, which compares.
+std::string value(std::string_view text) {
+    if (text.size() < 32) return std::string(1, static_cast<char>(0xa0 + text.size())) + std::string(text);
+    return std::string{static_cast<char>(0xda), static_cast<char>(text.size() >> 8), static_cast<char>(text.size() & 0xff)} +
+           std::string(text);
+}
+
+// So many items in both queues: b, d, f, ...
+std::function<void(const Segment&)> orders(int count) {
+    return [count](const Segment& segment) {
+        Directory directory(segment);
+        directory.create(Kind::dict, living.index);
+        for (const containers::Order order : {containers::Order::lifo, containers::Order::priority})
+            directory.create(Kind::queue, living.index, [&](heap::ObjectRep& object) { Queue::init(object, 0, order, 0); });
+        for (const char* key : {"a", "b"}) Table(segment, left).set(bytes(key), {}, bytes("value 10"));
+        for (int i = 0; i < count; ++i)
+            for (const ObjectRef ref : {stack, lowest})
+                Queue(segment, ref).try_put(bytes(value(std::string(1, static_cast<char>('b' + i * 2 % 24)) + ", in a block")));
+    };
+}
+
+std::string all_orders(const Segment& segment) {
+    std::string text, wrong;
+    const auto violation = [&](const std::string& what) { wrong += " VIOLATION " + what; };
+    const Table table(segment, left);
+    std::string part;
+    table.for_each([&](std::uint64_t) { part.clear(); },
+                   [&](Bytes key, Bytes there) { part += " " + text_of(key) + "=" + text_of(there); });
+    table.verify(violation);
+    text += part;
+    for (const ObjectRef ref : {stack, lowest}) {
+        const Queue queue(segment, ref);
+        text += "; " + std::to_string(queue.unfinished()) + ":";
+        queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + text_of(item.subspan(1)); });
+        queue.verify(violation);
+    }
     return text + wrong;
 }
 
@@ -120,6 +161,22 @@ Part put(const std::string& job) {
 Part take(int count) {
     return {jobs, [=](const Segment& s, Tx& tx, Heap& heap) {
                 for (int i = 0; i < count; ++i) Queue(s, jobs).take_within(tx, heap);
+            }};
+}
+// Into a queue of another order, before what is taken from it; so many of those taken had been leased.
+Part pass(ObjectRef ref, const std::vector<std::string>& puts, unsigned takes, unsigned returned = 0) {
+    const auto places = std::make_shared<std::vector<std::uint64_t>>();
+    return {ref,
+            [=](const Segment& s, Tx& tx, Heap& heap) {
+                for (std::size_t i = 0; i < puts.size(); ++i) Queue(s, ref).put_within(tx, heap, bytes(puts[i]), (*places)[i]);
+                for (unsigned i = 0; i < takes; ++i) Queue(s, ref).take_within(tx, heap, i < returned);
+            },
+            [=](const Segment& s, ObjectLock&) {
+                const Queue queue(s, ref);
+                places->clear();
+                for (const std::string& item : puts)
+                    places->push_back(queue.place_within(bytes(item), takes - returned) +
+                                      (ref == stack ? places->size() : 0));
             }};
 }
 // Several changes of one object, one after the other.
@@ -181,6 +238,31 @@ std::vector<Operation> joint_operations() {
         {set(left, "a", "value 09"), {numbers, [](const Segment& s, Tx& tx, Heap&) {
              for (const std::uint64_t index : {1u, 2u, 5u}) Scalars(s, numbers).set_within(tx, index, 500 + index);
          }}});
+    const auto add_order = [&](const char* name, int items, std::vector<Part> parts) {
+        rows.push_back({name, orders(items), [parts](const Segment& s) { together(s, parts); }, all_orders});
+    };
+    const std::string a = value("a"), e = value("e, in a block"), g = value("g, in another block"), z = value(letters(3000, 'z'));
+    add_order("transact: put_within, dict and stack", 3, {set(left, "a", "value 09"), pass(stack, {a, e}, 0)});
+    add_order("transact: put_within, dict and priority queue", 3, {remove(left, "b"), pass(lowest, {a, e, z}, 0)});
+    add_order("transact: put_within, a leaf is cut", 64, {set(left, "a", "value 09"), pass(lowest, {e}, 0)});
+    rows.back().long_way = true;
+    add_order("transact: take_within, from stack to priority queue", 3, {pass(stack, {}, 1), pass(lowest, {e}, 0)});
+    add_order("transact: take_within, from priority queue to stack, all of it", 2, {pass(stack, {a, e}, 0), pass(lowest, {}, 2)});
+    add_order("transact: take_within, both ways, more put than taken and less", 4, {pass(stack, {a, e}, 1), pass(lowest, {g}, 3)});
+    add_order("transact: take_within, over the edge of a leaf", 66, {pass(stack, {e}, 3), pass(lowest, {e, g}, 3)});
+    rows.back().long_way = true;
+    rows.push_back({"transact: take_within, what came back from a lease, and others",
+                    [setup = orders(3)](const Segment& s) {
+                        setup(s);
+                        for (const ObjectRef ref : {stack, lowest}) {
+                            containers::Buffer out;
+                            Queue::Lease lease;
+                            Queue(s, ref).try_lease(7, out, lease);
+                            Queue(s, ref).give_back(7, lease);
+                        }
+                    },
+                    [parts = std::vector<Part>{pass(stack, {e}, 2, 1), pass(lowest, {g}, 2, 1)}](const Segment& s) { together(s, parts); },
+                    all_orders});
     add("transact: one object alone", {both(set(left, "a", "value 00"), remove(left, "b"))});
     add("transact: the heap of the second grows", {set(left, "a", "value 09"), set(right, "long", letters(6000, 'l'))});
     add("transact: the heap of the first grows, and the second needs an extent",

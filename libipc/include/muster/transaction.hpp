@@ -6,7 +6,7 @@
 //         from.set("ann", sum - 10);
 //         to.set("ann", to.get("ann", 0) + 10);
 //         t(journal).push_back("ann saved 10");                // List<std::string>
-//         t(letters).put("ann");                               // Queue<std::string>
+//         t(letters).put("ann");                               // Queue<std::string>, in whatever order
 //     });
 //
 // The function sees the objects as of one moment, with its own changes; what it changes is kept back until it returns, and
@@ -19,11 +19,18 @@
 // function when it has to run again; catching it, with catch (...), does no harm.) Calls on the handles themselves inside the
 // function are no part of the transaction and happen at once.
 //
-// Throws Error, with nothing changed anywhere: destroyed; closed, full and empty of a queue; index_error; key_error;
-// out_of_memory; type_mismatch; invalid_argument (an object of another realm, a queue that is not first in first out);
+// Handles that are read (a List<int> that is a dict's value) name live objects, which can take part themselves:
+// t(t(table).at("primes")).push_back(2). What a transaction has read or is going to write is kept alive until it has ended,
+// whatever becomes meanwhile of the object it was read from; a handle to an object that was erased reads as destroyed.
+//
+// Throws Error, with nothing changed anywhere: destroyed; closed, full and empty of a queue; value_error (what does not
+// compare with a priority queue's items); index_error; key_error; out_of_memory; type_mismatch; invalid_argument (an object
+// of another realm);
 // limit_exceeded: over 16 objects, or more changes of one object than its log holds (about 60 keys of a dict, 40 elements set
-// in a list, 80 items taken from a queue, 200 numbers of an array; elements at the end of a list and items put do not count).
-// Split it then.
+// in a list, 80 items taken from a queue, 40 put into a priority queue, 200 numbers of an array; elements at the end of a list
+// and items put into other queues do not count). Split it then.
+// A SharedValue cannot take part: all that changes it is one store, so it has no log from which it could be undone. An Array
+// of one number can.
 // It does not wait for items or room. It waits for calls on the same objects, as these do for each other; while it waits for
 // one object it keeps no other for longer than a moment.
 // Thread safety: a Transaction belongs to the function it was made for.
@@ -229,13 +236,16 @@ class TransactionList : public detail::ListPart {
     using ListPart::append;
 };
 
-// A queue within a transaction: first in first out, without waiting.
+// A queue within a transaction, without waiting: as at one moment at its end, in the queue's own order. So of a last in first out
+// one the transaction's own items come out first, of a priority queue the lowest of both, one that was there before its equal.
 template <Storable T>
 class TransactionQueue : public detail::QueuePart {
   public:
     using QueuePart::QueuePart;
 
-    // The transaction fails with `full` when there is no room for it at its end, with `closed` when the queue is.
+    // The transaction fails with `full` when there is no room for it at its end, with `closed` when the queue is. Into a priority
+    // queue: throws value_error when it does not compare with what the transaction has put; the transaction fails with it when
+    // it does not with what is in the queue at its end.
     void put(const T& value) {
         Writer v;
         encode(v, value);
@@ -247,7 +257,7 @@ class TransactionQueue : public detail::QueuePart {
         if (!item) throw_empty();
         return std::move(*item);
     }
-    // None: it is empty. What the transaction has put comes after what was there.
+    // None: it is empty.
     std::optional<T> try_get() {
         detail::Buffer out;
         if (!QueuePart::get(out)) return {};

@@ -99,27 +99,55 @@ void Queue::take_within(Tx& tx, heap::Heap& heap, const Next& next) {
     if (emptied != 0) fifo().free_chunk(tx, heap, emptied);
 }
 
-void Queue::take_within(Tx& tx, heap::Heap& heap) {
+void Queue::take_within(Tx& tx, heap::Heap& heap, bool returned) {
     Next next;
-    if (!find_next(next)) throw segment::Damage{"queue: fewer items than counted"};
+    const std::uint64_t count = returned ? rep().returned.count.get() : in_base();
+    if (count == 0) throw segment::Damage{"queue: fewer items than counted"};
+    if (returned) {
+        next.from = Next::From::returned;
+        next.lease = rep().returned.head;
+    } else if (order() == Order::fifo) {
+        next.record = fifo().front();
+        next.size = next.record.size;
+    } else {
+        const std::uint64_t word = tree_word(count - 1);
+        drop_last(tx, heap, false);
+        return item::free(segment_, tx, heap, word);
+    }
     take_within(tx, heap, next);
 }
 
-void Queue::for_first(std::uint64_t count, const std::function<void(Bytes)>& each) const {
-    std::vector<std::byte> copy;
-    Fifo::Bound bound(segment_);
-    std::uint64_t left = count_of(rep().returned);
-    for (std::uint64_t at = rep().returned.head; at != 0 && left-- != 0 && count != 0; at = lease_at(at).next, --count)
-        each(bytes_of(lease_at(at)));
-    const Fifo chunks = fifo();
-    Fifo::Position position = chunks.begin();
-    for (std::uint64_t i = 0; i < std::min(count, in_base()); ++i) {
-        const Fifo::Record record = chunks.next(position);
-        bound.add(record);
-        copy.resize(static_cast<std::size_t>(record.size));
-        chunks.copy_out(record, copy.data());
-        each(copy);
+void Queue::for_first(std::uint64_t count, const std::function<void(Bytes, bool)>& each) const {
+    std::uint64_t left = in_base(), returned = rep().returned.head, left_returned = count_of(rep().returned);
+    const auto tell_returned = [&] {
+        if (left_returned-- == 0) throw segment::Damage{"queue: endless list of leases"};
+        const LeaseRep& lease = lease_at(returned);
+        returned = lease.next;
+        --count;
+        each(bytes_of(lease), true);
+    };
+    if (order() == Order::fifo) {
+        while (returned != 0 && count != 0) tell_returned();
+        Fifo::Position position = fifo().begin();
+        Fifo::Bound bound(segment_);
+        for (; left != 0 && count != 0; --left, --count) {
+            const Fifo::Record record = fifo().next(position);
+            bound.add(record);
+            each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)}, false);
+        }
+        return;
     }
+    const bool by_value = order() == Order::priority;
+    Buffer item;
+    for (; left != 0 && count != 0; --left) {
+        item::read(segment_, tree_word(left - 1), item);
+        const auto comes_first = [&] { return !by_value || !(compare(item.bytes(), bytes_of(lease_at(returned))) < 0); };
+        while (returned != 0 && count != 0 && comes_first()) tell_returned();
+        if (count == 0) return;
+        --count;
+        each(item.bytes(), false);
+    }
+    while (returned != 0 && count != 0) tell_returned();
 }
 
 void Queue::clear() {
@@ -186,32 +214,7 @@ std::int64_t Queue::maxsize() const { return rep().maxsize; }
 void Queue::for_each(const std::function<void(std::uint64_t)>& begin, const std::function<void(Bytes)>& each) const {
     ObjectLock lock(segment_, ref_);
     begin(waiting());
-    std::uint64_t left = in_base(), returned = rep().returned.head;
-    if (order() == Order::fifo) {
-        for_each_lease(rep().returned, [&](std::uint64_t at) { each(bytes_of(lease_at(at))); });
-        Fifo::Position position = fifo().begin();
-        Fifo::Bound bound(segment_);
-        for (; left != 0; --left) {
-            const Fifo::Record record = fifo().next(position);
-            bound.add(record);
-            each({segment_.bytes(record.bytes, record.size), static_cast<std::size_t>(record.size)});
-        }
-        return;
-    }
-    Buffer item;
-    std::uint64_t left_returned = count_of(rep().returned);
-    const auto tell_returned = [&] {
-        if (left_returned-- == 0) throw segment::Damage{"queue: endless list of leases"};
-        each(bytes_of(lease_at(returned)));
-        returned = lease_at(returned).next;
-    };
-    for (; left != 0; --left) {
-        item::read(segment_, tree_word(left - 1), item);
-        const bool by_value = order() == Order::priority;
-        while (returned != 0 && (!by_value || !(compare(item.bytes(), bytes_of(lease_at(returned))) < 0))) tell_returned();
-        each(item.bytes());
-    }
-    while (returned != 0) tell_returned();
+    for_first(unlimited, [&each](Bytes item, bool) { each(item); });
 }
 
 void Queue::verify(const std::function<void(std::string)>& tell) const {

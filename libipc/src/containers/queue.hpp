@@ -195,13 +195,21 @@ class Queue {
     // What waits, next out first, as of one moment, under the lock: `begin(size)`, then each.
     void for_each(const std::function<void(std::uint64_t size)>& begin, const std::function<void(Bytes item)>& each) const;
 
-    // --- as parts of a larger change, under the caller's lock (heap::mutate_together); first in first out only ---
-    // The first `count` of what waits, next out first; under the lock, too.
-    void for_first(std::uint64_t count, const std::function<void(Bytes item)>& each) const;
-    // At the end; of one change all that is put comes before what is taken. Logs at most 30 words, most often 2.
+    // --- as parts of a larger change, under the caller's lock (heap::mutate_together) ---
+    // The first `count` of what waits, next out first, and whether a lease was given back; under the lock, too.
+    void for_first(std::uint64_t count, const std::function<void(Bytes item, bool returned)>& each) const;
+    // First in first out: at the end. Logs at most 30 words, most often 2. In either order of one change all that is put
+    // comes before what is taken.
     void put_within(Tx& tx, heap::Heap& heap, Bytes item);
-    // The next one goes; something waits. Logs at most 16 words.
-    void take_within(Tx& tx, heap::Heap& heap);
+    // In the other orders: where `item` has its place before those `taken` of the tree that are going to be taken. Asked before
+    // the change, as it compares. Of several put into a priority queue the lowest is the first, each at its place; last in
+    // first out each has its place behind the one before. Throws Uncomparable.
+    std::uint64_t place_within(Bytes item, std::uint64_t taken) const;
+    // There. Logs what an edit of a tree does.
+    void put_within(Tx& tx, heap::Heap& heap, Bytes item, std::uint64_t place);
+    // The next one of those that were there before the change goes: of the given back ones, or of the others. Logs at most 16
+    // words, of a tree 50.
+    void take_within(Tx& tx, heap::Heap& heap, bool returned = false);
     // All items, also what is leased and what is dead, in no particular order, as of one moment, under the lock.
     void for_each_anywhere(const std::function<void(Bytes item)>& each, base::Deadline deadline) const;
 
@@ -265,8 +273,8 @@ class Queue {
     Lease take_lease(ObjectLock& lock, const Next& next, std::uint64_t owner);
 
     std::uint64_t tree_word(std::uint64_t index) const;
-    // Where a new item comes to stand in a priority queue's tree. Throws Uncomparable.
-    std::uint64_t place_of(Bytes item) const;
+    // Where a new item comes to stand among the first `count` in the tree. Throws Uncomparable.
+    std::uint64_t place_of(Bytes item, std::uint64_t count) const;
     void put_in_tree(ObjectLock& lock, Bytes item);
     Many put_many_in_tree(ObjectLock& lock, const muster::detail::Strings& items, std::size_t from, std::size_t end);
     bool returned_comes_first() const;

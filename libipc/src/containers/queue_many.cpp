@@ -36,7 +36,7 @@ Queue::Many Queue::put_many(const muster::detail::Strings& items, std::size_t fr
     if (closed_flag()) return {0, Result::closed};
     if (order() == Order::priority) {  // all or none
         check_comparable(items, from);
-        for (std::size_t i = from; i < items.size(); ++i) (void)place_of(items[i]);
+        for (std::size_t i = from; i < items.size(); ++i) (void)place_of(items[i], in_base());
     }
     std::size_t end = items.size(), done = from;
     if (root.maxsize > 0) {

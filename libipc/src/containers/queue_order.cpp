@@ -47,10 +47,10 @@ std::uint64_t Queue::tree_word(std::uint64_t index) const {
 
 // The highest is first, and before those that it equals: they came earlier and go earlier. Whatever does not compare
 // with some item meets one of these on its way: they all stand together, and nothing tells it from them.
-std::uint64_t Queue::place_of(Bytes item) const {
-    if (order() == Order::lifo) return in_base();
+std::uint64_t Queue::place_of(Bytes item, std::uint64_t count) const {
+    if (order() == Order::lifo) return count;
     if (compare(item, item) == std::partial_ordering::unordered) throw Uncomparable{};
-    std::uint64_t low = 0, high = in_base();
+    std::uint64_t low = 0, high = count;
     while (low < high) {
         const std::uint64_t middle = low + (high - low) / 2;
         const std::partial_ordering relation = compare_stored(View(segment_, tree_word(middle)), item);
@@ -86,19 +86,21 @@ std::uint64_t Queue::place_among_returned(std::uint64_t at) const {
 }
 
 void Queue::put_in_tree(ObjectLock& lock, Bytes item) {
-    const std::uint64_t place = place_of(item);
-    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) {
-        QueueRep& root = rep();
-        const std::uint64_t total = in_base();
-        TreeEdit edit(segment_, root.tree, tx, heap);
-        const std::uint64_t word = item::store(segment_, edit.run(), item);
-        if (place == total)
-            edit.append(total, word);
-        else
-            edit.insert(total, place, word);
-        edit.finish();
-        tx.set(root.fifo.puts, root.fifo.puts + 1);
-    });
+    const std::uint64_t place = place_of(item, in_base());
+    heap::mutate(lock, [&](Tx& tx, heap::Heap& heap) { put_within(tx, heap, item, place); });
+}
+
+std::uint64_t Queue::place_within(Bytes item, std::uint64_t taken) const {
+    if (taken > in_base()) throw segment::Damage{"queue: fewer items than counted"};
+    return place_of(item, in_base() - taken);
+}
+
+void Queue::put_within(Tx& tx, heap::Heap& heap, Bytes item, std::uint64_t place) {
+    QueueRep& root = rep();
+    TreeEdit edit(segment_, root.tree, tx, heap);
+    edit.insert(in_base(), place, item::store(segment_, edit.run(), item));
+    edit.finish();
+    tx.set(root.fifo.puts, root.fifo.puts + 1);
 }
 
 Queue::Many Queue::put_many_in_tree(ObjectLock& lock, const muster::detail::Strings& items, std::size_t from, std::size_t end) {

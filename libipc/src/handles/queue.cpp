@@ -9,10 +9,6 @@ namespace {
 
 using Result = containers::Queue::Result;
 
-[[noreturn]] void throw_uncomparable(const ObjectState& state, const char* operation) {
-    throw Error(Errc::value_error, operation, state.subject(), "a priority queue takes what compares with all that is in it");
-}
-
 // The next item, decoded before it is gone: the call's `at`th.
 Result get_one(const ObjectState& state, containers::Queue& queue, const Taker& taker, std::size_t at) {
     Buffer item;

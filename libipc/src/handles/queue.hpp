@@ -17,6 +17,9 @@ inline sync::WaitPoint point_of(const ObjectState& state, std::size_t which) {
 std::uint64_t lease_owner(session::Session& session);
 // Gives back what dead processes have leased of it. For those who wait: the service does so as soon as it hears.
 void return_dead_leases(const ObjectState& state);
+[[noreturn]] inline void throw_uncomparable(const ObjectState& state, const char* operation) {
+    throw Error(Errc::value_error, operation, state.subject(), "a priority queue takes what compares with all that is in it");
+}
 // Somebody has settled a lease, or its queue's size or tasks may have changed in every way.
 void tell_all(const ObjectState& state);
 

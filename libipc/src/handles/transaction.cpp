@@ -1,6 +1,7 @@
 #include "handles/transaction.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -38,6 +39,20 @@ decltype(auto) guarded_all(const ObjectState& state, Fn&& fn) {
 Work::Work(TransactionCore& core, std::shared_ptr<ObjectState> state) : core_(core), state_(std::move(state)) {}
 const segment::Segment& Work::segment() const { return core_.segment(); }
 tx::DomainRep& Work::domain() const { return heap::object_at(segment(), ref().id).domain; }
+
+bool Work::hold(Bytes value) {
+    if (!may_hold_handles(value)) return true;
+    if (kept_ == nullptr) kept_ = std::make_shared<Kept>(state_->session);
+    return kept_->hold(value);
+}
+
+void Work::give(std::string_view value, Buffer& out) {
+    std::byte* at = out.resize(value.size());
+    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    if (!may_hold_handles(out.bytes())) return;
+    (void)hold(out.bytes());  // what was read is held already, what is going to be written by its Entering
+    out.set_origin(kept_);
+}
 
 Work* TransactionCore::find(const ObjectState& state) {
     if (state.session->segment().header().instance != segment().header().instance)
@@ -118,7 +133,7 @@ void TransactionCore::change(const std::vector<Work*>& works, Locks& locks) {
         changed.push_back(works[i]);
         held.push_back(&*locks[i]);
     }
-    for (Work* work : changed) work->check();
+    for (Work* work : changed) guarded_all(work->state(), [&] { work->check(); });
     std::size_t at = 0;
     const std::uint32_t slot = session_->slot().index();
     try {

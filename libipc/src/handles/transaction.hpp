@@ -5,6 +5,8 @@
 // not, the function has to run again (Conflict). After every read the other objects' numbers are looked at, too, so that the
 // function never sees two moments at once. At the commit all objects are locked, in ascending id (I11), looked at once more,
 // and changed by heap::mutate_together.
+// What values name that were read or are going to be written is held until the transaction has ended: so a handle can be
+// opened, and what is taken out of an object is held before it is gone from it (nesting.hpp).
 // Thread safety: one thread.
 #pragma once
 
@@ -21,6 +23,9 @@
 namespace muster::detail {
 
 inline constexpr const char* in_transact = "transact";  // the operation, in messages
+
+inline std::string_view text_in(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline Bytes bytes_in(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
 
 class TransactionCore;
 
@@ -55,8 +60,15 @@ class Work {
   protected:
     const segment::Segment& segment() const;
     // Runs `look`, which reads the object, until nobody got in between; then keep(), so that still_so() knows of it.
+    // copied(): the value that was read, if it was one.
+    template <typename Look, typename Keep, typename Copied>
+    void read_object(Look&& look, Keep&& keep, Copied&& copied);
     template <typename Look, typename Keep>
-    void read_object(Look&& look, Keep&& keep);
+    void read_object(Look&& look, Keep&& keep) {
+        read_object(look, keep, [] { return Bytes(); });
+    }
+    // A value for the caller, whose handles can be opened.
+    void give(std::string_view value, Buffer& out);
     // What is going to be written: the objects that it names are held until the transaction has ended.
     void enter(const char* operation, Bytes value) {
         if (may_hold_handles(value)) entering_.emplace_back(*state_, operation, value);
@@ -65,7 +77,10 @@ class Work {
     std::shared_ptr<ObjectState> state_;
 
   private:
+    // What the value names. False: something has gone that was there when it was read, perhaps; read it again.
+    bool hold(Bytes value);
     std::list<Entering> entering_;
+    std::shared_ptr<Kept> kept_;
 };
 
 class TransactionCore {
@@ -109,8 +124,8 @@ class TransactionCore {
     bool doomed_ = false;
 };
 
-template <typename Look, typename Keep>
-void Work::read_object(Look&& look, Keep&& keep) {
+template <typename Look, typename Keep, typename Copied>
+void Work::read_object(Look&& look, Keep&& keep, Copied&& copied) {
     constexpr int patience = 200;
     for (int odd = 0;;) {
         const std::uint64_t now = tx::sequence_of(domain());
@@ -126,6 +141,7 @@ void Work::read_object(Look&& look, Keep&& keep) {
         }
         look();
         if (!tx::unchanged_since(domain(), now)) continue;
+        if (!hold(copied())) continue;
         sequence = now;
         seen = true;
         keep();
@@ -211,16 +227,25 @@ class QueueWork final : public Work {
     void wake() override;
 
   private:
+    struct Item {
+        std::string bytes;
+        bool returned;  // a lease that was given back
+    };
     containers::Queue queue() const { return {segment(), ref()}; }
     std::uint64_t put_count() const noexcept { return puts_.size() - own_taken_; }
+    std::size_t place_of_put(Bytes item) const;
+    const Item* next_there();  // of the queue's own; null: none is left
+    bool own_comes_first(const Item& there) const;
 
-    std::vector<std::string> first_;  // the queue's first items, as far as they were looked at
-    bool end_ = false;                // there are no more
-    bool closed_ = false;             // ... and the queue is closed
+    const containers::Order order_;
+    std::vector<Item> first_;  // the queue's first items, as far as they were looked at
+    bool end_ = false;         // there are no more
+    bool closed_ = false;      // ... and the queue is closed
     std::optional<std::uint64_t> size_;
     std::size_t taken_ = 0;      // of the first
-    std::vector<std::string> puts_;
-    std::size_t own_taken_ = 0;  // of what was put
+    std::vector<std::string> puts_;  // of a priority queue: lowest first, equal ones as they came
+    std::size_t own_taken_ = 0;  // of what was put; last in first out: they are gone from there
+    std::vector<std::uint64_t> places_;  // of what is put, where it is not put at the end
 };
 
 class ArrayWork final : public Work {

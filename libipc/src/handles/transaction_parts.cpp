@@ -1,52 +1,40 @@
-// What a transaction does with a table, a list, a queue.
-#include <cstring>
-
+// What a transaction does with a table, a list.
 #include <muster/dict.hpp>
 #include <muster/list.hpp>
-#include <muster/queue.hpp>
 
 #include "handles/transaction.hpp"
 
 namespace muster::detail {
-namespace {
-
-std::string_view text(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-Bytes bytes(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
-void copy(std::string_view from, Buffer& to) {
-    std::byte* at = to.resize(from.size());
-    if (!from.empty()) std::memcpy(at, from.data(), from.size());
-}
-
-}  // namespace
 
 // --- tables ---
 
 TableWork::Read& TableWork::look(Bytes key, bool with_value) {
-    auto found = reads_.find(text(key));
+    auto found = reads_.find(text_in(key));
     if (found != reads_.end() && (found->second.with_value || !found->second.present || !with_value)) return found->second;
     Read fresh;
     Buffer value;
     read_object([&] { fresh.present = with_value ? table().get(key, value) : table().contains(key); },
                 [&] {
                     fresh.with_value = with_value;
-                    if (with_value && fresh.present) fresh.value = text(value.bytes());
-                    found = reads_.insert_or_assign(std::string(text(key)), std::move(fresh)).first;
-                });
+                    if (with_value && fresh.present) fresh.value = text_in(value.bytes());
+                    found = reads_.insert_or_assign(std::string(text_in(key)), std::move(fresh)).first;
+                },
+                [&] { return with_value && fresh.present ? value.bytes() : Bytes(); });
     return found->second;
 }
 
 const TableWork::Write* TableWork::written(Bytes key) const {
-    const auto found = latest_.find(text(key));
+    const auto found = latest_.find(text_in(key));
     return found == latest_.end() ? nullptr : &writes_[found->second];
 }
 
 bool TableWork::read(Bytes key, Buffer& value) {
     if (const Write* write = written(key)) {
-        if (write->value) copy(*write->value, value);
+        if (write->value) give(*write->value, value);
         return write->value.has_value();
     }
     const Read& read = look(key, true);
-    if (read.present) copy(read.value, value);
+    if (read.present) give(read.value, value);
     return read.present;
 }
 
@@ -59,24 +47,24 @@ void TableWork::write(Bytes key, Bytes original, Bytes value) {
     check_size(state(), in_transact, "a key", key.size(), DictBase::max_key);
     check_size(state(), in_transact, "a value", value.size(), DictBase::max_value);
     enter(in_transact, value);
-    const auto found = latest_.find(text(key));
+    const auto found = latest_.find(text_in(key));
     if (found != latest_.end() && writes_[found->second].value) {
-        writes_[found->second].value = text(value);
+        writes_[found->second].value = text_in(value);
         return;
     }
-    latest_.insert_or_assign(std::string(text(key)), writes_.size());
-    writes_.push_back({std::string(text(key)), std::string(text(original)), std::string(text(value))});
+    latest_.insert_or_assign(std::string(text_in(key)), writes_.size());
+    writes_.push_back({std::string(text_in(key)), std::string(text_in(original)), std::string(text_in(value))});
 }
 
 bool TableWork::remove(Bytes key) {
     if (!has(key)) return false;
-    const auto found = latest_.find(text(key));
+    const auto found = latest_.find(text_in(key));
     if (found != latest_.end()) {
         writes_[found->second].value.reset();
         return true;
     }
-    latest_.emplace(text(key), writes_.size());
-    writes_.push_back({std::string(text(key)), {}, {}});
+    latest_.emplace(text_in(key), writes_.size());
+    writes_.push_back({std::string(text_in(key)), {}, {}});
     return true;
 }
 
@@ -88,7 +76,7 @@ std::uint64_t TableWork::size() {
     std::uint64_t size = *size_;
     for (const auto& [key, index] : latest_) {
         size += writes_[index].value ? 1 : 0;
-        size -= look(bytes(key), false).present ? 1 : 0;
+        size -= look(bytes_in(key), false).present ? 1 : 0;
     }
     return size;
 }
@@ -97,9 +85,9 @@ bool TableWork::still_so(bool) {
     if (size_ && table().size() != *size_) return false;
     Buffer value;
     for (const auto& [key, read] : reads_) {
-        const bool present = read.with_value ? table().get(bytes(key), value) : table().contains(bytes(key));
+        const bool present = read.with_value ? table().get(bytes_in(key), value) : table().contains(bytes_in(key));
         if (present != read.present) return false;
-        if (read.with_value && present && text(value.bytes()) != read.value) return false;
+        if (read.with_value && present && text_in(value.bytes()) != read.value) return false;
     }
     return true;
 }
@@ -115,9 +103,9 @@ void TableWork::apply(tx::Tx& tx, heap::Heap& heap) {
     containers::Table to = table();
     for (const Write& write : writes_) {
         if (write.value)
-            to.set_within(tx, heap, bytes(write.key), bytes(write.original), bytes(*write.value));
+            to.set_within(tx, heap, bytes_in(write.key), bytes_in(write.original), bytes_in(*write.value));
         else
-            to.remove_within(tx, heap, bytes(write.key));
+            to.remove_within(tx, heap, bytes_in(write.key));
     }
 }
 
@@ -150,35 +138,36 @@ const std::string& ListWork::item(std::uint64_t index) {
     read_object([&] { found = sequence_of().get(index, value); },
                 [&] {
                     if (!found) throw segment::Damage{"list: fewer items than its size"};
-                    item = &reads_.emplace(index, text(value.bytes())).first->second;
-                });
+                    item = &reads_.emplace(index, text_in(value.bytes())).first->second;
+                },
+                [&] { return found ? value.bytes() : Bytes(); });
     return *item;
 }
 
-void ListWork::read(std::ptrdiff_t index, Buffer& value) { copy(item(resolve("get", index)), value); }
+void ListWork::read(std::ptrdiff_t index, Buffer& value) { give(item(resolve("get", index)), value); }
 
 void ListWork::write(std::ptrdiff_t index, Bytes value) {
     check_size(state(), in_transact, "an element", value.size(), ListBase::max_value);
     enter(in_transact, value);
     const std::uint64_t at = resolve("set", index);
     if (at >= kept_)
-        appended_[at - kept_] = text(value);
+        appended_[at - kept_] = text_in(value);
     else
-        sets_.insert_or_assign(at, std::string(text(value)));
+        sets_.insert_or_assign(at, std::string(text_in(value)));
 }
 
 void ListWork::append(Bytes value) {
     check_size(state(), in_transact, "an element", value.size(), ListBase::max_value);
     enter(in_transact, value);
-    appended_.emplace_back(text(value));
+    appended_.emplace_back(text_in(value));
 }
 
 void ListWork::take(Buffer& value) {
     if (appended_.empty()) {
-        copy(item(resolve("pop", -1)), value);
+        give(item(resolve("pop", -1)), value);
         sets_.erase(--kept_);
     } else {
-        copy(appended_.back(), value);
+        give(appended_.back(), value);
         appended_.pop_back();
     }
 }
@@ -187,7 +176,7 @@ bool ListWork::still_so(bool) {
     if (size_ && sequence_of().size() != *size_) return false;
     Buffer value;
     for (const auto& [index, read] : reads_)
-        if (!sequence_of().get(index, value) || text(value.bytes()) != read) return false;
+        if (!sequence_of().get(index, value) || text_in(value.bytes()) != read) return false;
     return true;
 }
 
@@ -201,7 +190,7 @@ void ListWork::prepare(heap::ObjectLock& lock) {
         if (kept + i < there)
             final_sets_.emplace_back(kept + i, &appended_[i]);
         else
-            behind.add(bytes(appended_[i]));
+            behind.add(bytes_in(appended_[i]));
     }
     final_size_ = kept + appended_.size();
     list.stage(lock, behind);
@@ -216,97 +205,8 @@ void ListWork::undo(heap::ObjectLock& lock) noexcept {
 
 void ListWork::apply(tx::Tx& tx, heap::Heap& heap) {
     containers::Sequence list = sequence_of();
-    for (const auto& [index, value] : final_sets_) list.set_within(tx, heap, index, bytes(*value));
+    for (const auto& [index, value] : final_sets_) list.set_within(tx, heap, index, bytes_in(*value));
     list.resize_within(tx, final_size_);
-}
-
-// --- queues ---
-
-QueueWork::QueueWork(TransactionCore& core, std::shared_ptr<ObjectState> of) : Work(core, std::move(of)) {
-    if (queue().order() != containers::Order::fifo)
-        throw Error(Errc::invalid_argument, in_transact, state().subject(),
-                    "a transaction takes queues that are first in first out, no others");
-}
-
-std::uint64_t QueueWork::size() {
-    if (!size_) {
-        std::uint64_t now = 0;
-        read_object([&] { now = queue().size(); }, [&] { size_ = now; });
-    }
-    return *size_ - taken_ + put_count();
-}
-
-void QueueWork::put(Bytes item) {
-    check_size(state(), in_transact, "an item", item.size(), QueueBase::max_value);
-    enter(in_transact, item);
-    puts_.emplace_back(text(item));
-}
-
-bool QueueWork::get(Buffer& item) {
-    if (taken_ == first_.size() && !end_) {
-        std::string next;
-        bool found = false, closed = false;
-        read_object([&] {
-            found = false;
-            const heap::ObjectLock held(segment(), ref());
-            std::size_t i = 0;
-            queue().for_first(taken_ + 1, [&](Bytes one) {
-                if (i++ != taken_) return;
-                next = text(one);
-                found = true;
-            });
-            closed = queue().looks_closed();
-        }, [&] {
-            if (found)
-                first_.push_back(std::move(next));
-            else
-                end_ = true, closed_ = closed;
-        });
-    }
-    if (taken_ < first_.size()) {
-        copy(first_[taken_++], item);
-        return true;
-    }
-    if (own_taken_ < puts_.size()) {
-        copy(puts_[own_taken_++], item);
-        return true;
-    }
-    if (closed_) throw Error(Errc::closed, "get", state().subject(), "and drained");
-    return false;
-}
-
-bool QueueWork::still_so(bool locked) {
-    std::optional<heap::ObjectLock> held;
-    if (!locked) held.emplace(segment(), ref());
-    if (size_ && queue().size() != *size_) return false;
-    if (end_ && closed_ != queue().looks_closed()) return false;
-    std::size_t i = 0;
-    bool same = true;
-    queue().for_first(first_.size() + (end_ ? 1 : 0), [&](Bytes item) {
-        same = same && i < first_.size() && text(item) == first_[i];
-        ++i;
-    });
-    return same && i == first_.size();
-}
-
-void QueueWork::check() {
-    if (put_count() == 0) return;
-    if (queue().looks_closed()) throw Error(Errc::closed, "put", state().subject());
-    const std::int64_t bound = queue().maxsize();
-    if (bound > 0 && queue().size() - taken_ + put_count() > static_cast<std::uint64_t>(bound))
-        throw Error(Errc::full, "put", state().subject(), std::to_string(bound) + " items");
-}
-
-void QueueWork::apply(tx::Tx& tx, heap::Heap& heap) {
-    containers::Queue to = queue();
-    for (std::size_t i = own_taken_; i < puts_.size(); ++i) to.put_within(tx, heap, bytes(puts_[i]));
-    for (std::size_t i = 0; i < taken_; ++i) to.take_within(tx, heap);
-}
-
-void QueueWork::wake() {
-    const auto point = [&](std::size_t which) { return sync::WaitPoint(heap::object_at(segment(), ref().id).wait_points[which]); };
-    if (put_count() != 0) point(items_point).notify(static_cast<int>(std::min<std::uint64_t>(put_count(), 1u << 30)));
-    if (taken_ != 0) point(room_point).notify_all();
 }
 
 // --- what the user's side calls ---
@@ -341,14 +241,5 @@ void ListPart::append(Bytes value) { work_->append(value); }
 void ListPart::take(Buffer& value) {
     guarded(work_->state(), "pop", [&] { work_->take(value); });
 }
-
-std::size_t QueuePart::size() {
-    return guarded(work_->state(), "size", [&] { return static_cast<std::size_t>(work_->size()); });
-}
-void QueuePart::put(Bytes item) { work_->put(item); }
-bool QueuePart::get(Buffer& item) {
-    return guarded(work_->state(), "get", [&] { return work_->get(item); });
-}
-void QueuePart::throw_empty() const { throw Error(Errc::empty, "get", work_->state().subject()); }
 
 }  // namespace muster::detail

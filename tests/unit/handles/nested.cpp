@@ -5,9 +5,7 @@
 
 #include <muster/ipc.hpp>
 
-#include "handles/realm.hpp"
-#include "session/realm.hpp"
-#include "session/session.hpp"
+#include "support/collected_realm.hpp"
 #include "sync/sync.hpp"
 
 using muster::Errc;
@@ -15,25 +13,7 @@ using muster::Value;
 
 namespace {
 
-// A realm without a daemon, and the service's side of it.
-struct World {
-    muster::session::Realm realm = muster::session::Realm::create("nested", 64u << 20);
-    std::shared_ptr<muster::session::Session> session = muster::session::Session::local(
-        muster::segment::Segment::open(muster::base::UniqueFd(::dup(realm.memfd())), "nested"));
-    muster::Manager manager{std::make_shared<muster::detail::Realm>(session)};
-
-    // Everything that can be freed is; how much was.
-    std::uint32_t collect() {
-        std::uint32_t freed = 0;
-        for (;;) {
-            auto report = realm.collect(true, 1'000'000);
-            while (!report.done) report = realm.collect(false, 1'000'000);
-            REQUIRE_FALSE(report.held_up);
-            freed += report.freed;
-            if (report.freed == 0) return freed;
-        }
-    }
-};
+using World = muster::test::CollectedRealm;
 
 template <typename Fn>
 Errc code_of(Fn&& fn) {

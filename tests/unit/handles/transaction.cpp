@@ -172,8 +172,6 @@ TEST_CASE("a queue without room, an empty and a closed one end the transaction w
     CHECK_THROWS_MATCHES(put(1, false), Error, fails_with(Errc::closed));
     CHECK_THROWS_MATCHES(put(0, true), Error, fails_with(Errc::closed));
     CHECK(w.left.get("put") == 2);
-    const auto lifo = w.manager.queue<int>("lifo", {.order = Order::lifo});
-    CHECK_THROWS_MATCHES(w.manager.transact([&](Transaction& t) { t(lifo).put(1); }), Error, fails_with(Errc::invalid_argument));
 }
 
 TEST_CASE("leases and a transaction's gets leave each item in one place") {

@@ -69,7 +69,7 @@ Used of_queue(Queue<int> queue) {
              {Errc::closed, [=]() mutable { queue.put_many({1, 2}); }},
              {Errc::closed, [=]() mutable { (void)queue.get_leased(); }}},
             [=]() mutable { queue.close(); },
-            queue.order() == Order::fifo ? Joins{stored(queue), transacted(queue)} : Joins{stored(queue)}};
+            {stored(queue), transacted(queue)}};
 }
 
 template <typename Of>
