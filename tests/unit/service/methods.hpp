@@ -80,7 +80,8 @@ class Daemon {
     std::string state() {
         json all = json::object();
         const auto frames = call("io.muster.processes.List", {{"all", true}})->frames;
-        for (json& process : json::parse(frames.at(0)).at("parameters").at("processes")) {
+        json listed = json::parse(frames.at(0));
+        for (json& process : listed.at("parameters").at("processes")) {
             if (process.at("state") == "failed") continue;  // remembered as such
             process.erase("id");
             all["processes"].push_back(process);
