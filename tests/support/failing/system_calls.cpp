@@ -146,6 +146,21 @@ std::string text_at(pid_t pid, std::uint64_t address) {
     return text;
 }
 
+// Not the process's own: a sanitizer's runtime asks with a pipe whether an address can be read, and believes the answer.
+bool is_of_a_runtime([[maybe_unused]] std::uint64_t number, [[maybe_unused]] const std::uint64_t* arguments) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return (number == SYS_pipe2 && arguments[1] == 0) || number == SYS_write;
+#else
+    return false;
+#endif
+}
+
+// Until a child stops or ends, whoever it is.
+void wait_for_some_child() {
+    siginfo_t info{};
+    ::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL);
+}
+
 [[noreturn]] void cannot(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void put_register(pid_t pid, std::size_t offset, std::int64_t value) {
@@ -198,7 +213,7 @@ CallTracer::~CallTracer() {
             if (pid == pid_) ended_ = status;
             traced_.erase(pid);
         }
-        if (!traced_.empty()) ::usleep(20);
+        if (!traced_.empty()) wait_for_some_child();
     }
 }
 
@@ -228,8 +243,7 @@ bool CallTracer::step(bool wait) {
             }
         }
         if (any || !wait) return any;
-        siginfo_t info{};  // some child stops or ends, whoever it is
-        ::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL);
+        wait_for_some_child();
     }
     return any;
 }
@@ -272,7 +286,7 @@ void CallTracer::entered(pid_t pid, std::uint64_t number, const std::uint64_t* a
         marked_ = number == begin_mark;
         return;
     }
-    if (left_ <= 0 || !is_counted(number)) return;
+    if (left_ <= 0 || !is_counted(number) || is_of_a_runtime(number, arguments)) return;
     if (number == SYS_write && arguments[2] == sizeof(std::uint64_t)) return;  // to an eventfd, which has room for a one
     const Known* const call = known(number);
     std::string name = call != nullptr ? call->name : "call " + std::to_string(number);
