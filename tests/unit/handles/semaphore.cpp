@@ -212,6 +212,28 @@ TEST_CASE("a timed acquisition that gave up has no permit") {
     test::require_whole(realm);
 }
 
+TEST_CASE("who gives up its place passes on the permit that was handed to it") {
+    for (const bool somebody_waits : {true, false}) {
+        const test::LocalRealm realm;
+        Semaphore semaphore = realm.manager().semaphore("s", 0);
+        session::Session& session = realm.session();
+        sync::Semaphore line = test::semaphore_of(realm, "s");
+        const sync::WaitingThread me(session.segment(), session.slot(), session.id());
+        const std::uint64_t first = line.enter(me.who()).value();
+        const auto second = somebody_waits ? line.enter(me.who()) : std::nullopt;
+        semaphore.release();
+        REQUIRE(semaphore.held() == 1);  // the first one's, who does not know
+        sync::Woken woken;
+        line.give_up(first, me.who(), woken);
+        CHECK(woken.size() == (somebody_waits ? 1u : 0u));
+        if (second) CHECK(line.claim(*second, me.who()));
+        CHECK(semaphore.held() == (somebody_waits ? 1 : 0));
+        CHECK(semaphore.get_value() == (somebody_waits ? 0 : 1));
+        CHECK(line.waiting() == 0);
+        test::require_whole(realm);
+    }
+}
+
 TEST_CASE("a killed process's permits come back, to those who wait and to those who come") {
     for (const bool service : {false, true})
         for (const bool waits : {false, true}) {
