@@ -9,7 +9,7 @@
 #include "support/child.hpp"
 #include "support/local_realm.hpp"
 #include "support/random.hpp"
-#include "support/sync_view.hpp"
+#include "support/require_whole.hpp"
 
 using namespace muster;
 using test::Child;

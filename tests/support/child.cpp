@@ -37,6 +37,10 @@ int Child::join() {
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+void sleep_for_ever() {
+    for (;;) ::pause();
+}
+
 void* map_shared(std::size_t size) {
     void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) throw std::bad_alloc{};

@@ -27,6 +27,9 @@ class Child {
     bool joined_ = false;
 };
 
+// What a child does that waits to be killed.
+[[noreturn]] void sleep_for_ever();
+
 // A word that parent and children see.
 template <typename T>
 class Shared {

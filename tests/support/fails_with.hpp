@@ -1,4 +1,4 @@
-// Catch's matcher for a muster::Error of a code.
+// What a muster::Error is looked at for: Catch's matcher for a code, and for words of the text; the code by itself.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -8,8 +8,23 @@
 
 namespace muster::test {
 
-inline auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
+inline auto fails_with(Errc code, const std::string& words = {}) {
+    return Catch::Predicate<Error>(
+        [=](const Error& error) {
+            return error.errc() == code && std::string(error.what()).find(words) != std::string::npos;
+        },
+        std::string(to_string(code)) + " " + words);
+}
+
+// What `call` throws; Errc{} when it throws no Error.
+template <typename Call>
+Errc code_of(Call&& call) {
+    try {
+        call();
+    } catch (const Error& error) {
+        return error.errc();
+    }
+    return Errc{};
 }
 
 }  // namespace muster::test

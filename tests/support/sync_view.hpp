@@ -15,8 +15,4 @@ inline sync::Semaphore semaphore_of(const LocalRealm& realm, const char* name) {
     return {realm.session().segment(), ref_of(realm, name)};
 }
 
-inline void require_whole(const LocalRealm& realm) {
-    for (const auto& violation : realm.daemon().check().violations) FAIL_CHECK(violation.object << ": " << violation.text);
-}
-
 }  // namespace muster::test

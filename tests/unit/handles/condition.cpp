@@ -8,19 +8,17 @@
 #include "support/child.hpp"
 #include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
-#include "support/sync_view.hpp"
+#include "support/require_whole.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
 using test::fails_with;
+using test::sleep_for_ever;
 
 namespace {
 
-[[noreturn]] void sleep_for_ever() {
-    for (;;) ::pause();
-}
 auto waits(const Condition& condition, std::size_t count) {
     return [&condition, count] { return condition.n_waiting() == count; };
 }

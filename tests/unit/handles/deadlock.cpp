@@ -21,7 +21,6 @@ std::size_t waiting(const test::LocalRealm& realm) {
     for (const sync::SlotId slot : sessions.slots()) count += sync::wait_of(sessions, slot) ? 1 : 0;
     return count;
 }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // Takes the first, waits until all have theirs, takes the second. Empty, or what the error said.
 template <typename First, typename Second>
@@ -52,11 +51,11 @@ TEST_CASE("two threads that take two locks crosswise: one is told, the other pro
         INFO(said[0] << " / " << said[1]);
         REQUIRE(said[0].empty() != said[1].empty());
         const std::string& text = said[0] + said[1];
-        REQUIRE(contains(text, "holds lock 'A' and has waited "));
-        REQUIRE(contains(text, " for rlock 'B'"));
-        REQUIRE(contains(text, "holds rlock 'B' and has waited "));
-        REQUIRE(contains(text, " for lock 'A'"));
-        REQUIRE(contains(text, "PID " + std::to_string(::getpid())));
+        REQUIRE_THAT(text, Catch::Contains("holds lock 'A' and has waited "));
+        REQUIRE_THAT(text, Catch::Contains(" for rlock 'B'"));
+        REQUIRE_THAT(text, Catch::Contains("holds rlock 'B' and has waited "));
+        REQUIRE_THAT(text, Catch::Contains(" for lock 'A'"));
+        REQUIRE_THAT(text, Catch::Contains("PID " + std::to_string(::getpid())));
         REQUIRE(!manager.lock("A").locked());
         REQUIRE(!manager.rlock("B").locked());
         REQUIRE(waiting(realm) == 0);
@@ -87,8 +86,8 @@ TEST_CASE("a circle of five processes is broken by exactly one error, which name
             REQUIRE((code == 0 || code == 1));
             if (code == 0) continue;
             ++told;
-            for (const auto& child : children) CHECK(contains(table->said[i], "PID " + std::to_string(child->pid())));
-            for (int n = 0; n < parties; ++n) CHECK(contains(table->said[i], "holds lock 'fork " + std::to_string(n) + "'"));
+            for (const auto& child : children) CHECK_THAT(table->said[i], Catch::Contains("PID " + std::to_string(child->pid())));
+            for (int n = 0; n < parties; ++n) CHECK_THAT(table->said[i], Catch::Contains("holds lock 'fork " + std::to_string(n) + "'"));
         }
         REQUIRE(told == 1);
     }

@@ -14,8 +14,6 @@ using test::eventually;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // What the lock's acquisition said of a deadlock, or a word on what it did instead.
 std::string told(Lock lock) {
     try {
@@ -40,8 +38,8 @@ TEST_CASE("the locks of two conditions, taken crosswise, are a circle: one is to
             if (second.try_lock_for(60s)) second.unlock();
         } catch (const Error& error) {
             const std::string text = error.what();
-            if (error.errc() == Errc::deadlock && contains(text, "holds the lock of condition 'A'") &&
-                contains(text, "for the lock of condition 'B'"))
+            if (error.errc() == Errc::deadlock && text.find("holds the lock of condition 'A'") != std::string::npos &&
+                text.find("for the lock of condition 'B'") != std::string::npos)
                 ++errors;
         }
     };
@@ -72,9 +70,9 @@ TEST_CASE("who was notified and waits for the condition's lock is part of a circ
         }
         waiter.join();
         INFO(said);
-        CHECK(contains(said, "holds " + holds + " and has waited "));
-        CHECK(contains(said, " for lock 'outer'"));
-        CHECK(contains(said, " for " + holds));
+        CHECK_THAT(said, Catch::Contains("holds " + holds + " and has waited "));
+        CHECK_THAT(said, Catch::Contains(" for lock 'outer'"));
+        CHECK_THAT(said, Catch::Contains(" for " + holds));
         CHECK(notified.load());
         CHECK(!outer.locked());
     };
@@ -102,6 +100,6 @@ TEST_CASE("a condition's waiter whose time is over closes a circle, and the one 
         said = told(outer);
     }
     waiter.join();
-    CHECK(contains(said, "holds the lock of condition 'news' and has waited "));
+    CHECK_THAT(said, Catch::Contains("holds the lock of condition 'news' and has waited "));
     CHECK(waited.load());
 }

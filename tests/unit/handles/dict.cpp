@@ -4,10 +4,12 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using test::Child;
+using test::fails_with;
 
 namespace {
 
@@ -16,10 +18,6 @@ struct Job {
     std::string what;
     bool operator==(const Job&) const = default;
 };
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
 
 }  // namespace
 

@@ -3,19 +3,13 @@
 #include <csignal>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using test::Child;
+using test::fails_with;
 using Numbers = std::vector<int>;
-
-namespace {
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
-
-}  // namespace
 
 TEST_CASE("a list grows, shrinks and is indexed from either end") {
     const test::LocalRealm realm;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr auto none = std::nullopt;
 
-struct Row {
+struct SliceRow {
     Bound start, stop;
     Index step;
     Numbers values, result;
@@ -30,7 +30,7 @@ TEST_CASE("slices are assigned as Python assigns them") {
     const test::LocalRealm realm;
     auto list = realm.manager().list<int>();
     // CPython 3.11: l = list(range(8)); l[start:stop:step] = values
-    const Row row = GENERATE(values<Row>({
+    const SliceRow row = GENERATE(values<SliceRow>({
         {2, 5, 1, {9}, {0, 1, 9, 5, 6, 7}},
         {2, 5, 1, {}, {0, 1, 5, 6, 7}},
         {5, 2, 1, {20, 21}, {0, 1, 2, 3, 4, 20, 21, 5, 6, 7}},
@@ -60,7 +60,7 @@ TEST_CASE("slices are deleted as Python deletes them") {
     const test::LocalRealm realm;
     auto list = realm.manager().list<int>();
     // CPython 3.11: l = list(range(8)); del l[start:stop:step]
-    const Row row = GENERATE(values<Row>({
+    const SliceRow row = GENERATE(values<SliceRow>({
         {none, none, 2, {}, {1, 3, 5, 7}},
         {none, none, -2, {}, {0, 2, 4, 6}},
         {1, 7, 3, {}, {0, 2, 3, 5, 6, 7}},

@@ -5,18 +5,17 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
+using test::fails_with;
 
 namespace {
 
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([=](const Error& e) { return e.errc() == code; });
-}
 template <typename Lock>
 Lock open(const Manager& manager, const char* name) {
     if constexpr (std::is_same_v<Lock, RLock>)

@@ -6,24 +6,16 @@
 #include <muster/ipc.hpp>
 
 #include "support/collected_realm.hpp"
+#include "support/fails_with.hpp"
 #include "sync/sync.hpp"
 
 using muster::Errc;
 using muster::Value;
+using muster::test::code_of;
 
 namespace {
 
 using World = muster::test::CollectedRealm;
-
-template <typename Fn>
-Errc code_of(Fn&& fn) {
-    try {
-        fn();
-    } catch (const muster::Error& error) {
-        return error.errc();
-    }
-    return Errc{};
-}
 
 }  // namespace
 

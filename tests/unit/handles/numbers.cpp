@@ -6,24 +6,12 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using test::Child;
-
-namespace {
-
-template <typename Fn>
-Errc code_of(Fn&& fn) {
-    try {
-        fn();
-    } catch (const Error& error) {
-        return error.errc();
-    }
-    return Errc{};
-}
-
-}  // namespace
+using test::code_of;
 
 TEST_CASE("a value holds a number of its type") {
     const test::LocalRealm realm;

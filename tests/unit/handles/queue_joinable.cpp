@@ -6,20 +6,14 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
-
-namespace {
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
-
-}  // namespace
+using test::fails_with;
 
 TEST_CASE("many items are put and taken at once, as many as there is room for and as there are") {
     const test::LocalRealm realm;

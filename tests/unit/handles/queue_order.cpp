@@ -7,25 +7,17 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 #include "support/random.hpp"
+#include "support/require_whole.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
-
-namespace {
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
-
-void require_whole(const test::LocalRealm& realm) {
-    for (const auto& violation : realm.daemon().check().violations) FAIL_CHECK(violation.object << ": " << violation.text);
-}
-
-}  // namespace
+using test::fails_with;
+using test::require_whole;
 
 TEST_CASE("a stack gives last what came first") {
     const test::LocalRealm realm;

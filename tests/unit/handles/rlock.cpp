@@ -5,22 +5,14 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
-
-namespace {
-
-auto fails_with(Errc code, const std::string& words = {}) {
-    return Catch::Predicate<Error>([=](const Error& e) {
-        return e.errc() == code && std::string(e.what()).find(words) != std::string::npos;
-    });
-}
-
-}  // namespace
+using test::fails_with;
 
 TEST_CASE("a recursive lock's holder takes it again, and releases it as often") {
     const test::LocalRealm realm;

@@ -8,6 +8,7 @@
 #include "support/child.hpp"
 #include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
+#include "support/require_whole.hpp"
 #include "support/sync_view.hpp"
 
 using namespace muster;
@@ -15,12 +16,9 @@ using namespace std::chrono_literals;
 using test::Child;
 using test::eventually;
 using test::fails_with;
+using test::sleep_for_ever;
 
 namespace {
-
-[[noreturn]] void sleep_for_ever() {
-    for (;;) ::pause();
-}
 
 // How many are inside, and the most there ever were.
 struct Inside {

@@ -9,6 +9,7 @@
 #include "support/child.hpp"
 #include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
+#include "support/require_whole.hpp"
 #include "support/sync_view.hpp"
 
 using namespace muster;

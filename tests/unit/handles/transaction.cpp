@@ -4,15 +4,16 @@
 #include <thread>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "unit/handles/transaction_objects.hpp"
 
 using namespace muster;
 using test::Child;
 using test::fails_with;
-using World = test::Objects;
+using test::Objects;
 
 TEST_CASE("a transaction changes objects of every kind at once, and sees its own changes") {
-    World w;
+    Objects w;
     w.left.set("ann", 100);
     w.list.extend({"one", "two", "three"});
     w.jobs.put("first");
@@ -87,7 +88,7 @@ TEST_CASE("a transaction changes objects of every kind at once, and sees its own
 }
 
 TEST_CASE("a key that goes and comes again within a transaction stands at the end, as it would without one") {
-    World w;
+    Objects w;
     w.left.update({{"a", 1}, {"b", 2}, {"c", 3}});
     w.manager.transact([&](Transaction& t) {
         auto left = t(w.left);
@@ -103,7 +104,7 @@ TEST_CASE("a key that goes and comes again within a transaction stands at the en
 }
 
 TEST_CASE("a list in a transaction shrinks, grows and is emptied") {
-    World w;
+    Objects w;
     w.list.extend({"one", "two, which needs a block", "three", "four"});
     w.manager.transact([&](Transaction& t) {
         auto list = t(w.list);
@@ -128,7 +129,7 @@ TEST_CASE("a list in a transaction shrinks, grows and is emptied") {
 }
 
 TEST_CASE("a function that throws changes nothing, and its exception is passed on") {
-    World w;
+    Objects w;
     w.left.set("a", 1);
     w.jobs.put("job");
     const auto fails = [&](Transaction& t) {
@@ -144,7 +145,7 @@ TEST_CASE("a function that throws changes nothing, and its exception is passed o
 }
 
 TEST_CASE("a queue without room, an empty and a closed one end the transaction with nothing changed") {
-    World w;
+    Objects w;
     for (int i = 0; i < 3; ++i) w.jobs.put("job " + std::to_string(i));
     const auto put = [&](int count, bool take) {
         w.manager.transact([&](Transaction& t) {
@@ -175,7 +176,7 @@ TEST_CASE("a queue without room, an empty and a closed one end the transaction w
 }
 
 TEST_CASE("leases and a transaction's gets leave each item in one place") {
-    World w;
+    Objects w;
     for (const char* job : {"a", "b", "c"}) w.jobs.put(job);
     { auto back = w.jobs.get_leased(); }  // "a" is given back, to the head
     w.manager.transact([&](Transaction& t) {
@@ -187,7 +188,7 @@ TEST_CASE("leases and a transaction's gets leave each item in one place") {
 }
 
 TEST_CASE("it runs again when somebody has changed what it has read, and only then") {
-    World w;
+    Objects w;
     w.left.update({{"a", 1}, {"b", 1}});
     w.list.extend({"x", "y"});
     int runs = 0;
@@ -217,7 +218,7 @@ TEST_CASE("it runs again when somebody has changed what it has read, and only th
 }
 
 TEST_CASE("the function never sees two moments at once") {
-    World w;
+    Objects w;
     w.left.set("n", 0);
     w.right.set("n", 0);
     int runs = 0;
@@ -237,7 +238,7 @@ TEST_CASE("the function never sees two moments at once") {
 }
 
 TEST_CASE("a function that catches what makes it run again runs again all the same") {
-    World w;
+    Objects w;
     w.left.set("n", 0);
     int runs = 0;
     w.manager.transact([&](Transaction& t) {
@@ -254,7 +255,7 @@ TEST_CASE("a function that catches what makes it run again runs again all the sa
 }
 
 TEST_CASE("transfers among threads and processes keep the sum, which everybody sees") {
-    World w;
+    Objects w;
     constexpr int accounts = 4, each = 100, transfers = 300;
     const auto name = [](int i) { return "account " + std::to_string(i); };
     for (int i = 0; i < accounts; ++i) {
@@ -300,7 +301,7 @@ TEST_CASE("transfers among threads and processes keep the sum, which everybody s
 }
 
 TEST_CASE("who waits for a queue's item is woken by a transaction that puts one, and for room by one that takes") {
-    World w;
+    Objects w;
     Child getter([&] { return w.jobs.get_for(std::chrono::seconds(20)) == "from a transaction" ? 0 : 1; });
     w.manager.transact([&](Transaction& t) {
         t(w.left).set("put", 1);

@@ -8,12 +8,12 @@
 
 using namespace muster;
 using World = test::CollectedRealm;
-using Numbers = List<int>;
+using IntList = List<int>;
 
 namespace {
 
-Numbers list_of(const World& w, const std::vector<int>& numbers) {
-    Numbers list = w.manager.list<int>();
+IntList list_of(const World& w, const std::vector<int>& numbers) {
+    IntList list = w.manager.list<int>();
     list.extend(numbers);
     return list;
 }
@@ -22,11 +22,11 @@ Numbers list_of(const World& w, const std::vector<int>& numbers) {
 
 TEST_CASE("a handle that a transaction reads is the object itself, which can take part") {
     World w;
-    auto table = w.manager.dict<std::string, Numbers>("table");
+    auto table = w.manager.dict<std::string, IntList>("table");
     auto count = w.manager.array<int>("count", 1);
     table.set("primes", list_of(w, {2, 3}));
     w.manager.transact([&](Transaction& t) {
-        Numbers primes = t(table).at("primes");
+        IntList primes = t(table).at("primes");
         CHECK(primes.size() == 2);
         CHECK(primes == table.at("primes"));
         t(primes).push_back(5);
@@ -40,10 +40,10 @@ TEST_CASE("a handle that a transaction reads is the object itself, which can tak
 
 TEST_CASE("a handle goes from object to object within one transaction, and is alive throughout") {
     World w;
-    auto jobs = w.manager.queue<Numbers>("jobs");
-    auto stack = w.manager.queue<Numbers>("stack", {.order = muster::Order::lifo});
-    auto done = w.manager.list<Numbers>("done");
-    auto table = w.manager.dict<std::string, Numbers>("table");
+    auto jobs = w.manager.queue<IntList>("jobs");
+    auto stack = w.manager.queue<IntList>("stack", {.order = muster::Order::lifo});
+    auto done = w.manager.list<IntList>("done");
+    auto table = w.manager.dict<std::string, IntList>("table");
     jobs.put(list_of(w, {7}));
     CHECK(w.collect() == 0);
     w.manager.transact([&](Transaction& t) { t(stack).put(t(jobs).get()); });
@@ -54,7 +54,7 @@ TEST_CASE("a handle goes from object to object within one transaction, and is al
     });
     CHECK(w.collect() == 0);
     w.manager.transact([&](Transaction& t) {
-        Numbers last = t(done).pop();
+        IntList last = t(done).pop();
         t(last).push_back(8);
         t(table).set("a", last);
         CHECK(t(table).at("a") == last);  // its own
@@ -63,7 +63,7 @@ TEST_CASE("a handle goes from object to object within one transaction, and is al
     CHECK(table.at("a").snapshot() == std::vector<int>{7, 8});
     CHECK(w.collect() == 0);
     {
-        const Numbers out = w.manager.transact([&](Transaction& t) { return *t(table).pop("a"); });
+        const IntList out = w.manager.transact([&](Transaction& t) { return *t(table).pop("a"); });
         CHECK(w.collect() == 0);
         CHECK(out.snapshot() == std::vector<int>{7, 8});
     }
@@ -72,7 +72,7 @@ TEST_CASE("a handle goes from object to object within one transaction, and is al
 
 TEST_CASE("what a transaction has read is alive until it has ended, though others have removed it") {
     World w;
-    auto table = w.manager.dict<std::string, Numbers>("table");
+    auto table = w.manager.dict<std::string, IntList>("table");
     auto journal = w.manager.list<std::string>("journal");
     table.set("a", list_of(w, {1}));
     std::uint32_t freed = 99;
@@ -105,17 +105,17 @@ TEST_CASE("dynamic values of a transaction name live objects, also those that it
     table.set("deep", Value{{"in", {1, to_value(inner)}}});
     w.manager.transact([&](Transaction& t) {
         const Value deep = t(table).at("deep");
-        CHECK(w.manager.open(deep["in"][1]).as<Numbers>().size() == 1);
+        CHECK(w.manager.open(deep["in"][1]).as<IntList>().size() == 1);
         auto fresh = list_of(w, {4, 5});
         t(table).set("fresh", to_value(fresh));
-        CHECK(w.manager.open(t(table).at("fresh")).as<Numbers>() == fresh);
+        CHECK(w.manager.open(t(table).at("fresh")).as<IntList>() == fresh);
     });
-    CHECK(w.manager.open(table.at("fresh")).as<Numbers>().size() == 2);
+    CHECK(w.manager.open(table.at("fresh")).as<IntList>().size() == 2);
 }
 
 TEST_CASE("a handle in a transaction to an object that was erased reads as destroyed") {
     World w;
-    auto table = w.manager.dict<std::string, Numbers>("table");
+    auto table = w.manager.dict<std::string, IntList>("table");
     table.set("gone", w.manager.list<int>("named"));
     w.manager.erase("named");
     const auto code = [&](const auto& fn) {

@@ -3,10 +3,10 @@
 
 using namespace muster;
 using test::fails_with;
-using World = test::Objects;
+using test::Objects;
 
 TEST_CASE("limits of a transaction are clear errors with nothing changed") {
-    World w;
+    Objects w;
     const auto many = [&](int keys) {
         w.manager.transact([&](Transaction& t) {
             for (int i = 0; i < keys; ++i) t(w.left).set("key " + std::to_string(i), i);
@@ -90,7 +90,7 @@ TEST_CASE("memory that ends in the middle of a transaction leaves every object a
 }
 
 TEST_CASE("an object of another realm, a destroyed one and a value of another type are refused") {
-    World w;
+    Objects w;
     const test::LocalRealm elsewhere;
     auto foreign = elsewhere.manager().dict<std::string, int>("left");
     CHECK_THROWS_MATCHES(w.manager.transact([&](Transaction& t) {

@@ -1,15 +1,10 @@
 // What the tests of transactions work on.
 #pragma once
 
-#include <catch2/catch.hpp>
-
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 namespace muster::test {
-
-inline auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
 
 struct Objects {
     LocalRealm realm;

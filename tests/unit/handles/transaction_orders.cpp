@@ -11,7 +11,7 @@ using test::fails_with;
 
 namespace {
 
-struct World : test::Objects {
+struct Orders : test::Objects {
     Queue<int> stack = manager.queue<int>("stack", {.order = muster::Order::lifo});
     Queue<Value> lowest = manager.queue("lowest", {.order = muster::Order::priority});
 };
@@ -19,7 +19,7 @@ struct World : test::Objects {
 }  // namespace
 
 TEST_CASE("a stack in a transaction gives what came last, its own first") {
-    World w;
+    Orders w;
     for (int i : {1, 2, 3}) w.stack.put(i);
     w.manager.transact([&](Transaction& t) {
         auto stack = t(w.stack);
@@ -52,7 +52,7 @@ TEST_CASE("a stack in a transaction gives what came last, its own first") {
 }
 
 TEST_CASE("a priority queue in a transaction gives the lowest, of equal ones what was there first") {
-    World w;
+    Orders w;
     auto ordered = w.manager.queue<std::pair<int, std::string>>("ordered", {.order = muster::Order::priority});
     using Item = std::pair<int, std::string>;
     for (const Item& one : {Item{3, "there"}, Item{1, "there"}, Item{2, "there"}}) ordered.put(one);
@@ -87,7 +87,7 @@ TEST_CASE("a priority queue in a transaction gives the lowest, of equal ones wha
 }
 
 TEST_CASE("what does not compare ends the transaction with nothing changed") {
-    World w;
+    Orders w;
     w.lowest.put(1);
     const auto put = [&](const std::vector<Value>& items) {
         w.manager.transact([&](Transaction& t) {
@@ -113,7 +113,7 @@ TEST_CASE("what does not compare ends the transaction with nothing changed") {
 }
 
 TEST_CASE("bounds and the end of a queue hold in every order") {
-    World w;
+    Orders w;
     for (const muster::Order order : {muster::Order::lifo, muster::Order::priority}) {
         auto queue = w.manager.queue<int>("bounded " + std::to_string(static_cast<int>(order)), {.maxsize = 2, .order = order});
         queue.put(1);
@@ -140,7 +140,7 @@ TEST_CASE("bounds and the end of a queue hold in every order") {
 }
 
 TEST_CASE("leases that came back go first in a stack, and by their value in a priority queue") {
-    World w;
+    Orders w;
     for (int i : {1, 2, 3}) {
         w.stack.put(i);
         w.lowest.put(i);
@@ -172,7 +172,7 @@ TEST_CASE("leases that came back go first in a stack, and by their value in a pr
 }
 
 TEST_CASE("it runs again when another item has come to be the next one") {
-    World w;
+    Orders w;
     for (int i : {5, 6}) {
         w.stack.put(i);
         w.lowest.put(i);
@@ -196,7 +196,7 @@ TEST_CASE("it runs again when another item has come to be the next one") {
 }
 
 TEST_CASE("many items in one transaction are in order, too many a clear error") {
-    World w;
+    Orders w;
     constexpr int there = 5000;
     auto lowest = w.manager.queue<std::string>("texts", {.order = muster::Order::priority});
     const auto text = [](int i) { return "item " + std::to_string(100'000 + i) + ", in a block"; };
@@ -229,7 +229,7 @@ TEST_CASE("many items in one transaction are in order, too many a clear error") 
 }
 
 TEST_CASE("who waits for a stack's item is woken by a transaction that puts one") {
-    World w;
+    Orders w;
     Child getter([&] { return w.stack.get_for(std::chrono::seconds(20)) == 8 ? 0 : 1; });
     w.manager.transact([&](Transaction& t) {
         t(w.left).set("put", 1);

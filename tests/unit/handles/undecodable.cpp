@@ -6,10 +6,12 @@
 #include "support/child.hpp"
 #include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
+#include "support/require_whole.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::fails_with;
+using test::require_whole;
 
 namespace {
 
@@ -33,10 +35,6 @@ struct Fragile {
     Fragile& operator=(const Fragile&) = default;
     static inline int moves_left = 1000;
 };
-
-void require_whole(const test::LocalRealm& realm) {
-    for (const auto& violation : realm.daemon().check().violations) FAIL_CHECK(violation.object << ": " << violation.text);
-}
 
 // Sets `while_decoding` for as long as it lives.
 struct Decoding {

@@ -10,18 +10,16 @@
 
 #include "handles/wait_source.hpp"
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
+using test::fails_with;
 using Places = std::vector<std::size_t>;
 
 namespace {
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
 
 // As a system without futex_waitv.
 struct WithoutWaitv {

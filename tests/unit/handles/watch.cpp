@@ -6,18 +6,16 @@
 #include <muster/ipc.hpp>
 
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "support/fake_clock.hpp"
 #include "support/local_realm.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::Child;
+using test::fails_with;
 
 namespace {
-
-auto fails_with(Errc code) {
-    return Catch::Predicate<Error>([code](const Error& error) { return error.errc() == code; }, std::string(to_string(code)));
-}
 
 // `change` is seen, by one who looks and by one who waits; nothing else is.
 template <typename Object, typename Change>
