@@ -24,7 +24,7 @@ namespace {
     ::_exit(exit_own_failure);
 }
 
-int code_of(int status) noexcept {
+int exit_code_of(int status) noexcept {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -33,7 +33,7 @@ int attend(pid_t child, const sigset_t& signals) {
     for (;;) {
         int status = 0;
         const pid_t ended = base::retry_interrupted([&] { return ::waitpid(child, &status, WNOHANG); });
-        if (ended == child) return code_of(status);
+        if (ended == child) return exit_code_of(status);
         if (ended < 0) return exit_own_failure;
         siginfo_t info{};
         const int signal = ::sigwaitinfo(&signals, &info);

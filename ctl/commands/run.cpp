@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct RunOptions {
     std::vector<std::string> argv, environment;
     std::optional<std::string> name, directory, out, err, stop_signal;
     std::optional<long> count;
@@ -51,7 +51,7 @@ json environment(const std::vector<std::string>& settings) {
     return all;
 }
 
-json spec(const Options& options) {
+json spec(const RunOptions& options) {
     json made{{"argv", options.argv}, {"directory", absolute(options.directory.value_or("."))}};
     if (options.name) made["name"] = *options.name;
     if (!options.environment.empty()) made["environment"] = environment(options.environment);
@@ -106,7 +106,7 @@ int passed_on(const Error& error) {
     return told.value("errno", 0) == ENOENT ? exit_not_found : exit_not_executable;
 }
 
-int start(Context& context, const Options& options) {
+int start(Context& context, const RunOptions& options) {
     json request;
     try {
         request = {{"spec", spec(options)}, {"count", options.count.value_or(1)}};
@@ -123,7 +123,7 @@ int start(Context& context, const Options& options) {
     return exit_done;
 }
 
-int run(Context& context, const Options& options) {
+int run(Context& context, const RunOptions& options) {
     if (!options.wait) return start(context, options);
     try {
         return start(context, options);
@@ -136,7 +136,7 @@ int run(Context& context, const Options& options) {
 
 void add_run(Parser& parser, Context& context) {
     auto verb = parser.command("run", "start a program under the daemon", "Processes");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<RunOptions>();
     verb.positionals(options->argv, "PROGRAM",
                      "the program, found in the daemon's clean PATH, and its arguments, after `--`");
     verb.option(options->name, "-n,--name", "NAME", "what to call it (default: the program's)");

@@ -9,13 +9,13 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct StopOptions {
     std::vector<std::string> select;
     bool all = false;
     std::optional<Duration> grace;
 };
 
-int stop(Context& context, Options& options) {
+int stop(Context& context, StopOptions& options) {
     if (options.all == !options.select.empty()) {
         complain(options.all ? "stop: --all and a SELECT exclude each other"
                              : "stop: name processes, or say --all: see `musterctl stop --help`");
@@ -46,7 +46,7 @@ int stop(Context& context, Options& options) {
 void add_stop(Parser& parser, Context& context) {
     auto verb = parser.command(
         "stop", "end processes: stop signal, grace period, SIGKILL, to the whole tree of each", "Processes");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<StopOptions>();
     verb.positionals(options->select, "SELECT", "names, PIDs or ids as #N", false);
     verb.flag(options->all, "-a,--all", "all that the daemon started and that have not ended");
     verb.option(options->grace, "--grace", "from the stop signal to SIGKILL (default: as `run` said)");
