@@ -72,6 +72,7 @@ constexpr Known known_calls[] = {
     {SYS_read, "read", EIO},
     {SYS_write, "write", EIO},
     {SYS_socket, "socket", EMFILE},
+    {SYS_socketpair, "socketpair", EMFILE},
     {SYS_connect, "connect", EAGAIN},
     {SYS_sendto, "sendto", ENOBUFS},
     {SYS_sendmsg, "sendmsg", ENOBUFS},
@@ -81,6 +82,8 @@ constexpr Known known_calls[] = {
     {SYS_ppoll, "ppoll", ENOMEM},
     {SYS_epoll_wait, "epoll_wait", EINTR},
     {SYS_epoll_ctl, "epoll_ctl", ENOMEM},
+    {SYS_kill, "kill", EPERM},
+    {SYS_pidfd_send_signal, "pidfd_send_signal", EPERM},
 
     // They release what there is; nobody could do anything about a failure.
     {SYS_close, "close", 0},

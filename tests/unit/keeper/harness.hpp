@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -113,6 +114,7 @@ class RunningKeeper {
     // Exit code of the keeper, -N for a signal; waits for it.
     int wait_for_end();
     bool ended();
+    void ended_with(int status) { end_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }  // as a tracer saw
 
   private:
     Received next();
