@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -44,6 +45,27 @@ class OnOneProcessor {
 
     const pid_t child_;
     cpu_set_t before_;
+};
+
+// While it stands, SIGCHLD, which tells of a child's stop, waits to be asked for.
+class ChildSignal {
+  public:
+    ChildSignal() {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGCHLD);
+        ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
+    }
+    ChildSignal(const ChildSignal&) = delete;
+    ChildSignal& operator=(const ChildSignal&) = delete;
+    ~ChildSignal() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+    bool came_within(std::chrono::nanoseconds patience) const {
+        const timespec time{0, static_cast<long>(patience.count())};
+        return ::sigtimedwait(&set_, nullptr, &time) == SIGCHLD;
+    }
+
+  private:
+    sigset_t set_{}, before_{};
 };
 
 std::uint64_t address_of(void (*function)()) { return reinterpret_cast<std::uint64_t>(function); }
@@ -191,6 +213,7 @@ char Stepped::state() const {
 // Who has gone another way than the recorded one may sleep, on and on, and never come by.
 bool Stepped::wait_awake() {
     static constexpr int long_asleep = 30;  // looks, a millisecond between them: longer than any lock is held
+    const ChildSignal stops;
     for (int looks = 0, asleep = 0; asleep < long_asleep; ++looks) {
         siginfo_t info{};
         if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) != 0 ||
@@ -200,8 +223,7 @@ bool Stepped::wait_awake() {
             ::sched_yield();
             continue;
         }
-        asleep = state() == 'S' ? asleep + 1 : 0;
-        ::usleep(1000);
+        if (!stops.came_within(std::chrono::milliseconds(1))) asleep = state() == 'S' ? asleep + 1 : 0;
     }
     ::kill(pid_, SIGSTOP);
     return wait();

@@ -235,9 +235,11 @@ TEST_CASE("a waiter killed at any instruction of waking up takes nothing with it
     for (const bool service : {false, true}) play(sync_waiter_scenes(), service, waking_up);
 }
 
-TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, without a service") {
+TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, without a service",
+          "[alone]") {
     play(scenes_overtaken(), false, [](Dying& dying) { dying.overtaken(); });
 }
-TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, with a service") {
+TEST_CASE("a waiter that was woken, came too late and is killed takes the next turn from nobody, with a service",
+          "[alone]") {
     play(scenes_overtaken(), true, [](Dying& dying) { dying.overtaken(); });
 }
