@@ -32,6 +32,7 @@ int run(const Options& options) {
     add_list_rows(rows);
     add_queue_rows(rows);
     add_lock_rows(rows);
+    add_pool_rows(rows);
     add_daemon_rows(rows);
     add_attack_rows(rows);
     std::erase_if(rows, [&](const Row& row) { return !row.name.starts_with(options.only); });

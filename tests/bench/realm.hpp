@@ -22,6 +22,7 @@ void add_dict_rows(Rows& rows);
 void add_list_rows(Rows& rows);
 void add_queue_rows(Rows& rows);
 void add_lock_rows(Rows& rows);
+void add_pool_rows(Rows& rows);
 void add_daemon_rows(Rows& rows);
 void add_attack_rows(Rows& rows);
 

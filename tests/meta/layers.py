@@ -4,7 +4,7 @@
 libipc/src/<layer>/ may include, of the other layers, only those above it in the table, each through its one header
 `layer/layer.hpp`. `base` knows no shared memory and may be used header by header; a layer's second face, as
 session/realm.hpp is, is named in FACES. Beside the tower stand `codec`
-(values to bytes: no shared memory) and `process` (children: no shared objects). The public headers show no Boost but
+(values to bytes: no shared memory) and `process` (children: no shared objects); on top of it `pool`, of public parts. The public headers show no Boost but
 in detail/aggregate.hpp, and nothing of src/. spdlog, Asio and toml++ are the daemon's, CLI11 the programs'.
 """
 
@@ -15,10 +15,11 @@ MAY = {layer: set(TOWER[:i]) for i, layer in enumerate(TOWER)}
 MAY["codec"] = {"base"}
 MAY["process"] = {"base", "codec", "session"}
 MAY["handles"] |= {"codec", "process"}
+MAY["pool"] = {"base"}  # and what is public: it is made of queues and processes as a user's program could be
 # What programs that link the library's insides may use; tests may use all.
 MAY["daemon"] = {"base", "codec", "session"}
 MAY["ctl"] = {"base", "codec", "session"}
-LAYERS = set(TOWER) | {"codec", "process"}
+LAYERS = set(TOWER) | {"codec", "process", "pool"}
 # Headers that are meant for others though they are not named as their layer is.
 FACES = {"session/realm.hpp", "session/address.hpp", "session/control.hpp", "session/connection.hpp", "session/erase.hpp",
          "segment/bytes.hpp", "segment/hash.hpp"}

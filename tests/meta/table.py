@@ -3,7 +3,7 @@
 
     table.py ROOT
 
-A name that ends in or holds "…" is looked for by its parts. Headings in LATER may still be missing.
+A name that ends in or holds "…" is looked for by its parts.
 """
 
 import re
@@ -11,8 +11,7 @@ import re
 import tree
 
 HEADINGS = ("Lock", "RLock", "Semaphore", "Condition", "Event", "Barrier", "Queue", "List", "Dict", "Namespace",
-            "Value / Array", "Pipe", "Process", "Manager")
-LATER = ("Nesting", "Pool", "Executor")
+            "Value / Array", "Pipe", "Process", "Manager", "Nesting", "Pool", "Executor")
 NAME = re.compile(r'"([^"]+)"')
 
 

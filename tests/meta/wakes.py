@@ -4,7 +4,7 @@
     wakes.py ROOT
 
 A blocking call is one that has a form with a timeout: NAME_for(std::chrono::duration... The calls of WITHOUT wait for
-processes, not for objects.
+processes and their work, not for objects.
 """
 
 import re
@@ -13,7 +13,7 @@ import tree
 
 INCLUDE = "libipc/include/muster"
 MATRIX = "tests/wakes/matrix.hpp"
-WITHOUT = (("process.hpp", "join_for"), ("spawn.hpp", "wait_for"))
+WITHOUT = (("pool.hpp", "wait_for"), ("process.hpp", "join_for"), ("spawn.hpp", "wait_for"))
 CALL = re.compile(r"\b(\w+_for)\((?:[^()]*, )?std::chrono::duration")
 ROW = re.compile(r'\{"(\w+\.hpp)", "(\w+)", Primitive::\w+\}')
 

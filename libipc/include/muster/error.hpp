@@ -46,6 +46,9 @@ enum class Errc {
     no_attribute,
     end_of_file,
     broken_pipe,
+    cancelled,           // the work was cancelled before it began
+    task_failed,         // a task threw what is no muster::Error
+    worker_died,         // the process that had the task ended in the midst of it
 };
 
 // The stable name, as in "wrong_kind".

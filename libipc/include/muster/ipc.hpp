@@ -8,11 +8,13 @@
 #include <muster/dict.hpp>
 #include <muster/error.hpp>
 #include <muster/event.hpp>
+#include <muster/executor.hpp>
 #include <muster/list.hpp>
 #include <muster/lock.hpp>
 #include <muster/manager.hpp>
 #include <muster/namespace.hpp>
 #include <muster/pipe.hpp>
+#include <muster/pool.hpp>
 #include <muster/process.hpp>
 #include <muster/queue.hpp>
 #include <muster/semaphore.hpp>

@@ -90,6 +90,7 @@ class QueueBase : public Handle {
     std::size_t get_many(std::size_t most, const Taker& taker, Timeout timeout);
     std::size_t drain(const Taker& taker);
     std::optional<LeaseToken> lease(const Taker& taker, Timeout timeout);
+    std::optional<LeaseToken> lease_bytes(Buffer& out, Timeout timeout);
     bool peek(Buffer& out) const;
     void read(Strings& out) const;
     void read_dead(Strings& out, std::vector<std::uint64_t>& deliveries) const;

@@ -44,6 +44,9 @@ constexpr std::array names{
     Name{Errc::no_attribute, "no_attribute", "no such attribute"},
     Name{Errc::end_of_file, "end_of_file", "end of file"},
     Name{Errc::broken_pipe, "broken_pipe", "broken pipe"},
+    Name{Errc::cancelled, "cancelled", "cancelled"},
+    Name{Errc::task_failed, "task_failed", "the task failed"},
+    Name{Errc::worker_died, "worker_died", "its worker died"},
 };
 
 const Name* find(Errc code) noexcept {

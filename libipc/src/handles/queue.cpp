@@ -286,8 +286,7 @@ std::size_t QueueBase::drain(const Taker& taker) {
     return taken;
 }
 
-std::optional<LeaseToken> QueueBase::lease(const Taker& taker, Timeout timeout) {
-    Buffer out;
+std::optional<LeaseToken> QueueBase::lease_bytes(Buffer& out, Timeout timeout) {
     containers::Queue::Lease lease;
     const std::uint64_t owner = guarded(*state_, "get_leased", [&] { return lease_owner(*state_->session); });
     std::optional<LeaseToken> token;  // its end gives the item back, whatever fails
@@ -298,6 +297,12 @@ std::optional<LeaseToken> QueueBase::lease(const Taker& taker, Timeout timeout) 
             return result;
         });
     });
+    return token;
+}
+
+std::optional<LeaseToken> QueueBase::lease(const Taker& taker, Timeout timeout) {
+    Buffer out;
+    std::optional<LeaseToken> token = lease_bytes(out, timeout);
     if (token) guarded(*state_, "get_leased", [&] { taker(0, out.bytes()); });
     return token;
 }

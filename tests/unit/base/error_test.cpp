@@ -27,7 +27,7 @@ TEST_CASE("an error tells what, on what, why, and what to do, on one line") {
 TEST_CASE("every error code has a name of its own, and is found by it") {
     std::set<std::string> names;
     int codes = 0;
-    for (int i = static_cast<int>(Errc::key_error); i <= static_cast<int>(Errc::broken_pipe); ++i, ++codes) {
+    for (int i = static_cast<int>(Errc::key_error); i <= static_cast<int>(Errc::worker_died); ++i, ++codes) {
         const auto code = static_cast<Errc>(i);
         const std::string name(muster::to_string(code));
         INFO(i << " " << name);
@@ -47,6 +47,7 @@ TEST_CASE("the numbers of error codes that replies carry never change") {
     CHECK(static_cast<int>(Errc::out_of_memory) == 17);
     CHECK(static_cast<int>(Errc::system) == 28);
     CHECK(static_cast<int>(Errc::broken_pipe) == 33);
+    CHECK(static_cast<int>(Errc::worker_died) == 36);
 }
 
 TEST_CASE("errno is translated") {
