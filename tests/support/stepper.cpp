@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <system_error>
 
 namespace muster::test {
@@ -111,8 +113,22 @@ bool Stepped::before_sleep() {
     const auto operation = registers.rsi & static_cast<unsigned>(FUTEX_CMD_MASK);
     return operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
 }
+
+// Both calls' fourth argument, and all that we make name a time of the monotonic clock.
+void Stepped::put_off_deadline() {
+    const auto at = static_cast<std::uint64_t>(::ptrace(PTRACE_PEEKUSER, pid_, offsetof(user, regs.r10), nullptr));
+    if (!before_sleep() || at == 0) return;
+    timespec time{};
+    const iovec here{&time, sizeof time}, there{reinterpret_cast<void*>(at), sizeof time};  // NOLINT: another's address
+    if (::process_vm_readv(pid_, &here, 1, &there, 1, 0) != sizeof time) return;
+    const auto then = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec) + clock_->behind();
+    time.tv_sec = std::chrono::floor<std::chrono::seconds>(then).count();
+    time.tv_nsec = (then % std::chrono::seconds(1)).count();
+    ::process_vm_writev(pid_, &here, 1, &there, 1, 0);
+}
 #else
 std::uint64_t Stepped::address() { return 0; }
+void Stepped::put_off_deadline() {}
 bool Stepped::run_to(std::uint64_t, std::uint32_t) { return false; }
 bool Stepped::before_sleep() { return false; }
 #endif
@@ -155,7 +171,7 @@ void Path::add(std::uint64_t address) {
     from_.push_back(i == 0 || before <= stepped ? i : from_[i - 1]);
 }
 
-Stepped::Stepped(const Run& prepare, const Run& operation) {
+Stepped::Stepped(const Run& prepare, const Run& operation, Clock* clock) : clock_(clock) {
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (pid_ == 0) {
@@ -237,6 +253,7 @@ Path Stepped::record(const std::function<bool()>& arrived) {
     Path path;
     std::uint64_t before = 0;
     const OnOneProcessor pinned(pid_);
+    if (clock_ != nullptr) clock_->stand_still();
     while (stopped_) {
         const std::uint64_t now = address();
         if (now == address_of(operation_ends)) break;
@@ -247,6 +264,7 @@ Path Stepped::record(const std::function<bool()>& arrived) {
         before = now;
         if (!step()) break;
     }
+    if (clock_ != nullptr) clock_->go_on();
     return path;
 }
 
@@ -264,6 +282,7 @@ bool Stepped::go(const Path& path, std::size_t i) {
 }
 
 bool Stepped::sleep() {
+    if (clock_ != nullptr) put_off_deadline();
     if (!resume(PTRACE_SINGLESTEP)) return false;
     for (;; ::usleep(20)) {
         const char now = state();

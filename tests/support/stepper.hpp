@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -41,10 +42,18 @@ class Path {
 class Stepped {
   public:
     using Run = std::function<void()>;
+    // The child's, which can be made to stand still: stepped through, nothing takes longer than at full speed.
+    class Clock {
+      public:
+        virtual ~Clock() = default;
+        virtual void stand_still() = 0;
+        virtual void go_on() = 0;
+        virtual std::chrono::nanoseconds behind() const = 0;  // the kernel's
+    };
 
     // Forks. The child runs `prepare`, at full speed, and stops before the first instruction of `operation`; when it
     // gets to the end of that, it stands at_end(). Whatever it throws ends it. Call while no other thread runs.
-    Stepped(const Run& prepare, const Run& operation);
+    Stepped(const Run& prepare, const Run& operation, Clock* clock = nullptr);
     Stepped(const Stepped&) = delete;
     Stepped& operator=(const Stepped&) = delete;
     ~Stepped() { kill(); }
@@ -57,13 +66,13 @@ class Stepped {
 
     // One instruction, or one system call. False: the process has ended.
     bool step();
-    // Steps until `arrived`, or the operation's end, and says which way it went.
+    // Steps until `arrived`, or the operation's end, and says which way it went. The clock, if any, stands still.
     Path record(const std::function<bool()>& arrived = {});
     // From a stop like the one where `path` begins: to before its i-th instruction. False: it never came by there; the
     // child may have ended, or stand at another place, at_end(), or be stopped in its sleep.
     bool go(const Path& path, std::size_t i);
-    // From before_sleep(): lets it sleep; returns when the kernel says it does. Then woken() waits for it to wake up and
-    // stop behind the system call; false: the process has ended.
+    // From before_sleep(): lets it sleep, until when it meant to by its own clock; returns when the kernel says it does.
+    // Then woken() waits for it to wake up and stop behind the system call; false: the process has ended.
     bool sleep();
     bool woken() { return wait(); }
 
@@ -77,7 +86,9 @@ class Stepped {
     char state() const;  // as /proc says
     bool run_to(std::uint64_t address, std::uint32_t earlier);
     std::uint64_t address();
+    void put_off_deadline();
 
+    Clock* const clock_;
     pid_t pid_ = -1;
     bool stopped_ = false;
     int status_ = 0, signal_ = 0;
