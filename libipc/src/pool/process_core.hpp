@@ -70,7 +70,7 @@ class ProcessCore final : public PoolCore, public std::enable_shared_from_this<P
 
     // --- the receiver: receiver.cpp ---
     void run() noexcept;
-    void receive(std::chrono::nanoseconds timeout);
+    std::size_t receive(std::chrono::nanoseconds timeout);  // how many messages
     void take_message(Reader in) noexcept;
     void take_outcome(Reader& in, bool is_error, std::uint32_t item, std::size_t place) noexcept;
     void take_returned(std::uint32_t item);

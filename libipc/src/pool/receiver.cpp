@@ -58,7 +58,7 @@ std::chrono::nanoseconds ProcessCore::patience() {
 
 // --- messages ---------------------------------------------------------------------------------------------------------
 
-void ProcessCore::receive(std::chrono::nanoseconds timeout) {
+std::size_t ProcessCore::receive(std::chrono::nanoseconds timeout) {
     muster::detail::Strings batch;
     // Most are looked at when the queue has let go of them; what has handles is decoded while they are held.
     const auto add = [&](std::size_t at, const Encoded& bytes, const Encoded&) {
@@ -70,6 +70,7 @@ void ProcessCore::receive(std::chrono::nanoseconds timeout) {
     const std::size_t count = results_.get_many(at_once, muster::detail::Taker(add, true), timeout);
     for (std::size_t i = 0; i < std::min(count, batch.size()); ++i)
         if (!batch[i].empty()) take_message(Reader(batch[i]));
+    return count;
 }
 
 void ProcessCore::take_message(Reader in) noexcept try {
@@ -128,9 +129,11 @@ void ProcessCore::look_for_ends() {
     came_back_ = false;
     const std::vector<Ended> all = crew_.collect();
     if (!all.empty()) {
-        for (std::size_t before = 1; before != 0;) {  // P2
-            before = results_.size();
-            receive(0ns);
+        // P2: all there are now, no more, as those who live may never stop sending.
+        for (std::size_t left = results_.size(); left != 0;) {
+            const std::size_t count = receive(0ns);
+            if (count == 0) break;
+            left -= std::min(left, count);
         }
         for (const Ended& ended : all) bury(ended);
     }
