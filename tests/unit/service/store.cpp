@@ -10,10 +10,12 @@
 #include "containers/containers.hpp"
 #include "service/server/call.hpp"
 #include "support/child.hpp"
+#include "support/fails_with.hpp"
 #include "sync/sync.hpp"
 
 using namespace muster;
 using namespace muster::service;
+using test::code_of;
 
 namespace {
 
@@ -53,16 +55,6 @@ struct Inside {
     test::Shared<std::atomic<bool>> entered;
     test::Child child;
 };
-
-template <typename Call>
-Errc code_of(Call&& call) {
-    try {
-        call();
-    } catch (const Error& error) {
-        return error.errc();
-    }
-    return Errc{};
-}
 
 }  // namespace
 
