@@ -4,7 +4,8 @@
 libipc/src/<layer>/ may include, of the other layers, only those above it in the table, each through its one header
 `layer/layer.hpp`. `base` knows no shared memory and may be used header by header; a layer's second face, as
 session/realm.hpp is, is named in FACES. Beside the tower stand `codec`
-(values to bytes: no shared memory) and `process` (children: no shared objects); on top of it `pool`, of public parts. The public headers show no Boost but
+(values to bytes: no shared memory) and `process` (children: no shared objects); on top of it `pool`, of public parts.
+The public headers show no Boost but
 in detail/aggregate.hpp, and nothing of src/. spdlog, Asio and toml++ are the daemon's, CLI11 the programs'.
 """
 
