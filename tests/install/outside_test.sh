@@ -17,7 +17,20 @@ trap cleanup EXIT
 flags=()
 if [[ $sanitize ]]; then flags=("-fsanitize=$sanitize"); fi
 
+# With others beside it, to other places: each is whole, and names itself.
+others=()
+for place in {1..4}; do
+    cmake --install "$build" --prefix "$work/other-$place" >"$work/other-$place.log" 2>&1 &
+    others+=($!)
+done
 cmake --install "$build" --prefix "$work/first" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
+for place in {1..4}; do
+    wait "${others[place - 1]}" || { cat "$work/other-$place.log"; exit 1; }
+    for unit in "$work/other-$place"/lib/systemd/{system,user}/musterd.service; do
+        grep -q "^ExecStart=$work/other-$place/bin/musterd" "$unit" || { echo "names another place: $unit"; exit 1; }
+    done
+done
+rm -rf "$work"/other-*
 mv "$work/first" "$work/prefix"   # nothing that programs are built with may know where it was installed to
 prefix=$work/prefix
 
