@@ -24,7 +24,7 @@ void is(const char* what, std::size_t actual, std::size_t frozen) {
 #define FIELD(type, member, offset) is(#type "." #member, offsetof(type, member), offset)
 
 TEST_CASE("the layout version is the one these offsets belong to") {
-    CHECK(segment::layout_version == 4);
+    CHECK(segment::layout_version == 5);
     CHECK(segment::page_size == 4096);
     CHECK(std::string(segment::magic.begin(), segment::magic.end()) == "MUSTERSG");
 }
@@ -214,6 +214,7 @@ TEST_CASE("containers keep their layout") {
     FIELD(QueueRep, dead, 152);
     FIELD(QueueRep, leases, 176);
     FIELD(QueueRep, max_deliveries, 184);
+    FIELD(QueueRep, cleared, 192);
     CHECK(static_cast<int>(Order::fifo) == 0);
     CHECK(static_cast<int>(Order::lifo) == 1);
     CHECK(static_cast<int>(Order::priority) == 2);

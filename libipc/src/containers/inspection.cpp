@@ -81,9 +81,9 @@ void Inspection::run() {
     }
     if (kind_ == Kind::queue) {
         auto& root = heap::root_of<QueueRep>(object_);
-        leases(root.leased, true, "lease");
-        leases(root.returned, false, "returned item");
-        leases(root.dead, false, "dead letter");
+        leases(root, root.leased, true, "lease");
+        leases(root, root.returned, false, "returned item");
+        leases(root, root.dead, false, "dead letter");
         if ((root.flags >> 8 & 3) == static_cast<std::uint64_t>(Order::fifo))
             fifo(root.fifo);
         else

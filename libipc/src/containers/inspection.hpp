@@ -60,7 +60,7 @@ class Inspection {
     std::uint64_t leaf(TreeRep& rep, std::uint64_t total, std::uint64_t index);
     void fifo(FifoRep& rep);
     void see_chunk(const Fifo& fifo, std::uint64_t at);
-    void leases(const LeaseListRep& list, bool leased, const char* what);
+    void leases(const QueueRep& root, const LeaseListRep& list, bool leased, const char* what);
     void scalars();
 
     static constexpr std::uint64_t visit_words = 8;  // of every visit: the object's identity and number

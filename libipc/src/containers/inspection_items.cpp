@@ -109,7 +109,7 @@ void Inspection::see_chunk(const Fifo& fifo, std::uint64_t at) {
     if (!block(at, size, "queue: chunk")) throw segment::Damage{"queue: chunk outside the object"};
 }
 
-void Inspection::leases(const LeaseListRep& list, bool leased, const char* what) {
+void Inspection::leases(const QueueRep& root, const LeaseListRep& list, bool leased, const char* what) {
     const auto rep = [&](std::uint64_t at) -> const LeaseRep& { return *segment_.block<LeaseRep>(at); };
     std::uint64_t count = 0, before = 0;
     const bool whole = chain("I1", [&] { return list.head.get(); }, [&](std::uint64_t at) {
@@ -118,6 +118,8 @@ void Inspection::leases(const LeaseListRep& list, bool leased, const char* what)
         if (lease.block != 0) block(lease.block, lease.block_size, what);
         if (lease.prev != before) tell("I1", std::string(what) + ": neighbours do not agree");
         if ((lease.id != 0) != leased) tell("I1", std::string(what) + ": in the wrong list");
+        if (leased && (lease.id <= root.cleared || lease.id > root.leases))
+            tell("I1", std::string(what) + ": its number is none");
         ++count;
         before = at;
         return lease.next.get();

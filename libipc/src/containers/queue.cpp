@@ -161,6 +161,7 @@ void Queue::clear() {
              {&root.tree.root, &root.tree.height, &root.tree.tail, &root.leased.head, &root.leased.tail, &root.leased.count,
               &root.returned.head, &root.returned.tail, &root.returned.count, &root.dead.head, &root.dead.tail, &root.dead.count})
             if (*word != 0) tx.set(*word, 0);
+        if (root.cleared != root.leases) tx.set(root.cleared, root.leases);  // the records stay as they are, in free memory
         heap.reset(tx);
     });
     lock.heap().trim();
@@ -234,6 +235,7 @@ void Queue::verify(const std::function<void(std::string)>& tell) const {
             if (lease.block != 0) audit.block(lease.block, lease.block_size, what);
             if (lease.prev != before) violation(std::string(what) + ": neighbours do not agree");
             if ((lease.id != 0) != leased) violation(std::string(what) + ": in the wrong list");
+            if (leased && (lease.id <= root.cleared || lease.id > root.leases)) violation(std::string(what) + ": its number is none");
             ++count;
         }
         if (count != leases.count) violation(std::string(what) + ": count differs from the list");

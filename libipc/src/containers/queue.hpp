@@ -49,7 +49,8 @@ struct QueueRep {
     LeaseListRep dead;           // the oldest first
     Cell<std::uint64_t> leases;  // ever taken; the last one's id
     Cell<std::uint64_t> max_deliveries;  // 0: no limit
-    std::uint64_t reserved[8];
+    Cell<std::uint64_t> cleared;         // the last lease's id when the queue was: those up to it are over
+    std::uint64_t reserved[7];
 };
 static_assert(sizeof(QueueRep) == 256);
 

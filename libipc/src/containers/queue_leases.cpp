@@ -82,10 +82,11 @@ Queue::Lease Queue::take_lease(ObjectLock& lock, const Next& next, std::uint64_t
     });
 }
 
-// The record may have been freed and its memory be something else by now: it is a lease if the list says so, too.
+// The record may have been freed and its memory be something else by now, or still look like the lease it was: one that
+// was settled has lost its number, one that was cleared is known by it, and a list must lead there.
 bool Queue::is_leased(std::uint64_t owner, const Lease& lease) const noexcept {
     try {
-        if (lease.at % 16 != 0 || lease.id == 0) return false;
+        if (lease.at % 16 != 0 || lease.id <= rep().cleared) return false;
         const LeaseRep& found = lease_at(lease.at);
         if (found.id != lease.id || found.owner != owner) return false;
         const std::uint64_t prev = found.prev;

@@ -9,7 +9,7 @@ namespace muster::segment {
 
 inline constexpr std::uint64_t page_size = 4096;
 inline constexpr std::array<char, 8> magic{'M', 'U', 'S', 'T', 'E', 'R', 'S', 'G'};
-inline constexpr std::uint32_t layout_version = 4;
+inline constexpr std::uint32_t layout_version = 5;
 
 inline constexpr std::uint64_t minimum_capacity = 4u << 20;
 inline constexpr std::uint64_t maximum_capacity = 1ull << 40;  // offsets are kept in 48 bits

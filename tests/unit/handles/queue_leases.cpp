@@ -229,6 +229,35 @@ TEST_CASE("a lease ends with the queue's clearing or erasing, and a fork takes n
     REQUIRE_THROWS_MATCHES(other.ack(), Error, fails_with(Errc::destroyed));
 }
 
+TEST_CASE("leases that were cleared stay over, however many there were") {
+    const test::LocalRealm realm;
+    const Order order = GENERATE(Order::fifo, Order::lifo, Order::priority);
+    const bool in_more_memory = GENERATE(false, true);
+    const int first_settled = GENERATE(0, 1, 2, 3);
+    auto queue = realm.manager().queue<std::string>({.order = order});
+    queue.put_many({"a", "b", "c", "d"});
+    if (in_more_memory) queue.put(std::string(5000, 'e'));
+    std::vector<Leased<std::string>> old;
+    for (int i = 0; i < 4; ++i) old.push_back(queue.get_leased());
+    queue.clear();
+    const auto all_over = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i)
+            REQUIRE_THROWS_MATCHES(i % 2 == 0 ? old[i].ack() : old[i].nack(), Error, fails_with(Errc::not_owner));
+    };
+    const auto settled = static_cast<std::size_t>(first_settled);
+    all_over(0, settled);  // before their memory is used again, and the others after that
+    queue.put_many({"new", "newer"});
+    auto fresh = queue.get_leased();
+    all_over(settled, 3);
+    old.clear();  // the last one gives nothing back either
+    REQUIRE(queue.leased() == 1);
+    REQUIRE(queue.size() == 1);
+    REQUIRE(queue.unfinished() == 2);
+    require_whole(realm);
+    fresh.ack();
+    REQUIRE(queue.drain().size() == 1);
+}
+
 TEST_CASE("consumers killed again and again lose and double no leased item") {
     const test::LocalRealm realm;
     auto queue = realm.manager().queue<std::string>("jobs");
