@@ -134,6 +134,8 @@ void Controller::new_round() {
     world_->badges.clear();
     world_->stack.clear();
     world_->ranks.clear();
+    world_->loans.clear();
+    world_->parcels.clear();
     const auto forget = [](auto& tallies) {
         for (Tally& tally : tallies) tally.meant = tally.done = 0;
     };
@@ -146,6 +148,7 @@ void Controller::new_round() {
             }
             page.next[store] = 0;
         }
+        page.loan = 0;
         page.tasks_done.meant = page.tasks_done.done = 0;
         forget(page.counted);
         forget(page.counted_in_list);
@@ -153,12 +156,14 @@ void Controller::new_round() {
         forget(page.counted_by_counter);
         forget(page.counted_in_namespace);
         forget(page.transfers);
+        forget(page.moves);
         forget(page.counted_in_value);
         forget(page.counted_in_array);
         for (Tally* tally : {&page.passes, &page.rounds, &page.made, &page.used}) tally->meant = tally->done = 0;
     }
     may_be_lost_ = {};
     bases_.unfinished = world_->mail.unfinished();
+    bases_.moves = world_->till.book.get<std::int64_t>("moves");
     for (std::uint32_t i = 0; i < counters; ++i) bases_.counted[i] = world_->counters.at(i);
     for (std::uint32_t i = 0; i < guarded; ++i) bases_.counted_under_lock[i] = world_->guarded.at(i);
     for (unsigned i = 0; i < elements; ++i)
@@ -225,9 +230,11 @@ void Controller::check_passing() {
     }());
     law_in_time("objects without a name go with who held them", [&]() -> std::string {
         const std::uint64_t live = realm_.session->directory().live();
-        return live == expected.size()
+        const std::uint64_t as_values = world_->parcels.size() + world_->shelves.size();
+        return live == expected.size() + as_values
                    ? ""
-                   : std::to_string(live) + " objects, " + std::to_string(expected.size()) + " have names";
+                   : std::to_string(live) + " objects, " + std::to_string(expected.size()) + " have names, " +
+                         std::to_string(as_values) + " are values";
     });
 }
 

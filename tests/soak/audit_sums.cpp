@@ -83,6 +83,35 @@ void Controller::check_items() {
     (void)check_store(badges, texts);
     (void)check_store(stack, by_maker(world_->stack.snapshot()));
     (void)check_store(ranks, by_maker(world_->ranks.snapshot()));
+    check_loans();
+    texts.clear();
+    for (const List<std::string>& parcel : world_->parcels.snapshot()) texts.push_back(parcel.at(0));
+    (void)check_store(parcels, texts);
+}
+
+// What the dead had leased is there again, or a dead letter; what was settled is done.
+void Controller::check_loans() {
+    std::vector<std::string> kept;
+    for (const Page& page : block_->pages)
+        if (const std::uint64_t loan = page.loan; loan != 0) kept.push_back(text_of(loan));
+    law_in_time("what the dead have leased is given back", [&]() -> std::string {
+        const std::size_t leased = world_->loans.leased();
+        if (leased == kept.size()) return {};
+        return std::to_string(leased) + " are leased, " + std::to_string(kept.size()) + " by the living";
+    });
+    std::vector<std::string> left = world_->loans.snapshot();
+    left.insert(left.end(), kept.begin(), kept.end());
+    const std::size_t tasks = left.size();
+    for (const auto& [text, deliveries] : world_->loans.dead_letters()) {
+        law("a dead letter was delivered as often as may be",
+            deliveries == loan_deliveries ? "" : std::to_string(deliveries) + " times");
+        left.push_back(text);
+    }
+    (void)check_store(loans, by_maker(left));
+    // A lease that is acknowledged reports its task, and a dead letter is none until it is tried again.
+    const std::uint64_t unfinished = world_->loans.unfinished();
+    law("of what is leased, unfinished tasks = those that wait or are kept",
+        unfinished == tasks ? "" : std::to_string(unfinished) + " unfinished, " + std::to_string(tasks) + " are");
 }
 
 // Every item put is a task, until it is reported as done.
@@ -100,6 +129,26 @@ void Controller::check_tasks(Bounds put) {
             : std::to_string(now - most) + " unfinished; before " + std::to_string(bases_.unfinished) +
                   ", put " + std::to_string(put.least) + " to " + std::to_string(put.most) + ", reported " +
                   std::to_string(least) + " to " + std::to_string(most));
+}
+
+// The same as seen by a transaction, and by looking into each object.
+void Controller::check_till() {
+    const Till& till = world_->till;
+    std::int64_t sum = 0;
+    for (const auto& coins : {till.line.snapshot(), till.pile.snapshot(), till.sorted.snapshot(), till.purse.snapshot(),
+                              till.hoard.snapshot()})
+        for (const std::int64_t coin : coins) sum += coin;
+    const auto [money, members_seen] = sum_of_till(realm_.manager, *world_);
+    law("coins move, and none is made",
+        sum == total_in_till && money == total_in_till
+            ? ""
+            : "the till has " + std::to_string(sum) + ", in a transaction " + std::to_string(money) + ", not " +
+                  std::to_string(total_in_till));
+    const std::size_t there = till.here.size() + till.there.size();
+    law("a member is in one set", there == member_count && members_seen == there
+                                      ? ""
+                                      : "the sets have " + std::to_string(there) + ", in a transaction " +
+                                            std::to_string(members_seen));
 }
 
 void Controller::check_sums() {
@@ -151,6 +200,9 @@ void Controller::check_sums() {
     const std::int64_t in_vaults = money_in_vaults(realm_.manager, *world_);
     law("transactions move money and make none",
         in_vaults == total_in_vaults ? "" : "the vaults have " + std::to_string(in_vaults) + ", not " + std::to_string(total_in_vaults));
+    const Bounds moves = bounds(&Page::moves, 0);
+    law(exact, between("moves", world_->till.book.get<std::int64_t>("moves") - bases_.moves, moves.least, moves.most));
+    check_till();
     bool inherited = false;
     {
         const std::scoped_lock hold(world_->bank);

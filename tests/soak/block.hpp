@@ -66,9 +66,11 @@ struct Page {
     std::array<Tally, counters> counted_by_counter;
     std::array<Tally, attributes> counted_in_namespace;
     std::array<Tally, 1> transfers;  // by transactions
+    std::array<Tally, 1> moves;      // of coins
     std::array<Tally, 1> counted_in_value;
     std::array<Tally, elements> counted_in_array;
     std::atomic<std::uint32_t> permits;  // that it has, also between operations
+    std::atomic<std::uint64_t> loan;     // the item that it has under a lease, also between operations; 0: none
     Tally passes, rounds;                // at the barrier: who passed; whose action ran, and who passed after its action
     Tally made, used;                    // credits
     std::array<Own, Own::count> own;
@@ -80,7 +82,7 @@ struct LockState {
     std::uint64_t token;   // the last one's
 };
 
-enum class Sabotage : std::uint32_t { none, lose, twice, torn, count, money, hold, asleep, leak, permit };
+enum class Sabotage : std::uint32_t { none, lose, twice, torn, count, money, hold, asleep, leak, permit, coin };
 
 struct Block {
     static constexpr unsigned most_violations = 16, longest_violation = 700;

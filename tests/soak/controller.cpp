@@ -92,6 +92,7 @@ void Controller::account(unsigned index, int code) {
     page.op = Op::none;
     page.parked = false;
     page.permits = 0;
+    page.loan = 0;  // it is given back
     if (page.owes_token.exchange(false)) put_tokens(1);
 }
 

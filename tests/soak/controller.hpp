@@ -86,6 +86,8 @@ class Controller {
     void check_items();
     Bounds check_store(Store store, const std::vector<std::string>& left);
     void check_tasks(Bounds put);
+    void check_loans();
+    void check_till();
     void check_sums();
     void check_sync();
     void check_own();
@@ -131,6 +133,7 @@ class Controller {
         std::array<std::int64_t, attributes> counted_in_namespace{};
         std::int64_t transfers = 0, credits = 0, counted_in_value = 0;
         std::array<std::int64_t, elements> counted_in_array{};
+        std::int64_t moves = 0;
         std::uint64_t unfinished = 0;
     } bases_;
 };

@@ -22,7 +22,20 @@ void check_passing(const std::string& text) {
 }  // namespace
 
 void ErrandWork::act() {
-    switch (context_.random.below(8)) {
+    switch (context_.random.below(16)) {
+        case 8:
+        case 9:
+        case 10:
+            return at_shelves();
+        case 11:
+            return with_table();
+        case 12:
+        case 13:
+            return with_numbers();
+        case 14:
+            return with_dead_letters();
+        case 15:
+            return with_force();
         case 0:
         case 1:
             return anonymous();

@@ -25,7 +25,7 @@ std::size_t tail_of(std::uint64_t id) noexcept {
 }  // namespace
 
 const char* name_of(Store store) noexcept {
-    constexpr const char* names[] = {"jobs", "mail", "tokens", "log", "tickets", "badges", "stack", "ranks"};
+    constexpr const char* names[] = {"jobs", "mail", "tokens", "log", "tickets", "badges", "stack", "ranks", "loans", "parcels"};
     return store < store_count ? names[store] : "?";
 }
 

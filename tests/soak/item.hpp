@@ -9,7 +9,7 @@
 namespace muster::soak {
 
 // Where unique items are put and taken.
-enum Store : unsigned { jobs, mail, tokens, log, tickets, badges, stack, ranks, store_count };
+enum Store : unsigned { jobs, mail, tokens, log, tickets, badges, stack, ranks, loans, parcels, store_count };
 const char* name_of(Store store) noexcept;
 
 inline constexpr unsigned items_per_round = 1 << 14;  // of one worker in one store

@@ -21,8 +21,8 @@ struct Arguments {
 };
 
 const std::vector<std::string> sabotages{"none",  "lose", "twice",  "torn", "count",
-                                         "money", "hold", "asleep", "leak",   "permit"};
-static_assert(static_cast<int>(Sabotage::permit) == 9, "as they are numbered");
+                                         "money", "hold", "asleep", "leak",   "permit", "coin"};
+static_assert(static_cast<int>(Sabotage::coin) == 10, "as they are numbered");
 
 void describe(CLI::App& app, Arguments& arguments) {
     Options& options = arguments.options;

@@ -10,8 +10,10 @@ constexpr const char* names[] = {
     "dict setdefault",
     "dict update pairs",
     "dict update",
+    "dict increment",
     "dict compare_and_set",
     "dict erase",
+    "dict remove",
     "dict pop",
     "dict popitem",
     "dict clear",
@@ -26,8 +28,13 @@ constexpr const char* names[] = {
     "dict values",
     "dict items",
     "dict size",
+    "dict set handle",
+    "dict get handle",
+    "dict erase handle",
     "list push_back",
     "list extend",
+    "list *=",
+    "list assign_slice",
     "list insert",
     "list set",
     "list update",
@@ -45,6 +52,7 @@ constexpr const char* names[] = {
     "list size",
     "set add",
     "set update",
+    "set clear",
     "set discard",
     "set remove",
     "set pop",
@@ -52,6 +60,8 @@ constexpr const char* names[] = {
     "set snapshot",
     "counter increment",
     "counter update",
+    "counter set",
+    "counter erase",
     "counter get",
     "counter total",
     "counter most_common",
@@ -70,6 +80,13 @@ constexpr const char* names[] = {
     "queue try_get",
     "queue get_nowait",
     "queue get_many",
+    "queue drain",
+    "queue get_leased",
+    "queue ack",
+    "queue nack",
+    "queue lease ends",
+    "queue retry_dead",
+    "queue drop_dead",
     "queue task_done",
     "queue peek",
     "queue snapshot",
@@ -82,10 +99,13 @@ constexpr const char* names[] = {
     "lock try_lock_until",
     "lock unlock",
     "lock look",
+    "lock break",
     "queue lifo put",
     "queue lifo get",
     "queue priority put",
     "queue priority get",
+    "queue put handle",
+    "queue get handle",
     "semaphore try_acquire",
     "semaphore try_acquire_for",
     "semaphore acquire",
@@ -98,14 +118,19 @@ constexpr const char* names[] = {
     "barrier wait",
     "barrier wait_for",
     "barrier reset",
+    "barrier abort",
     "condition lock",
     "condition wait",
     "condition wait_for",
     "condition notify",
     "condition unlock",
     "value fetch_add",
+    "value exchange",
+    "value compare_exchange",
     "array fetch_add",
     "array slice",
+    "array assign",
+    "array update",
     "pipe make",
     "pipe send",
     "pipe recv",
@@ -118,6 +143,10 @@ constexpr const char* names[] = {
     "manager erase",
     "manager transact",
     "manager transact read",
+    "manager transact kinds",
+    "manager transact off",
+    "manager transact nested",
+    "manager wait_any",
     "daemon status",
     "daemon sessions",
     "daemon objects",
@@ -140,6 +169,7 @@ bool may_sleep(Op op) noexcept {
         case Op::queue_put_for:
         case Op::queue_get:
         case Op::queue_get_for:
+        case Op::queue_lease:
         case Op::lock_lock:
         case Op::lock_try_lock_for:
         case Op::lock_try_lock_until:
@@ -152,6 +182,7 @@ bool may_sleep(Op op) noexcept {
         case Op::condition_lock:
         case Op::condition_wait:
         case Op::condition_wait_for:
+        case Op::manager_wait_any:
             return true;
         default:
             return false;

@@ -155,6 +155,16 @@ void OwnWork::change_dict() {
             });
         }
         case 10:
+            removed();
+            return change(Own::dict, Op::dict_remove, model, [&] {
+                try {
+                    dict.remove(key);
+                    expect(Own::dict, Op::dict_remove, present);
+                } catch (const Error& error) {
+                    if (error.errc() != Errc::key_error) throw;
+                    expect(Own::dict, Op::dict_remove, !present);
+                }
+            });
         case 11:
             removed();
             return change(Own::dict, Op::dict_erase, model,

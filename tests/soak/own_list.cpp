@@ -54,6 +54,7 @@ void OwnWork::in_list() {
 void OwnWork::change_list() {
     auto& list = objects_.list;
     Entries model = now(Own::list);
+    if (!model.empty() && context_.chance(6)) return change_slice();
     const std::uint32_t entry = ++fresh_ & 0xffff;
     const std::string value = text(Own::list, entry);
     const std::size_t size = model.size(), index = context_.random.below(size + 1);
@@ -187,6 +188,13 @@ void OwnWork::in_queue() {
         }
         default:
             if (!context_.chance(8)) return;
+            if (context_.chance(2))
+                return change(Own::queue, Op::queue_drain, {}, [&] {
+                    const auto all = queue.drain();
+                    expect(Own::queue, Op::queue_drain,
+                           std::equal(all.begin(), all.end(), model.begin(), model.end(),
+                                      [&](const auto& one, std::uint32_t of) { return one == text(Own::queue, of); }));
+                });
             return change(Own::queue, Op::queue_clear, {}, [&] { queue.clear(); });
     }
 }

@@ -27,7 +27,7 @@ void print(const Report& report, const Options& options) {
     for (const std::uint64_t count : report.operations) all += count;
     std::printf("operations: %llu\n", number(all));
     for (std::size_t op = 1; op < op_count; ++op)
-        std::printf("  %-22s %10llu, died in %llu\n", name_of(static_cast<Op>(op)),
+        std::printf("  %-24s %10llu, died in %llu\n", name_of(static_cast<Op>(op)),
                     number(report.operations[op]), number(report.deaths[op]));
     std::uint64_t checked = 0;
     for (const auto& [name, count] : report.laws) checked += count;

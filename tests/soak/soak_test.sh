@@ -40,6 +40,7 @@ money:transfers move money and make none:
 hold:no lock stays held: \|nobody sleeps while there is something to do: 
 asleep:nobody sleeps while there is something to do: worker 0 
 leak:the directory has what was made: 
+coin:coins move, and none is made: 
 permit:permits free + held by the living = permits there were: 
 END
 

@@ -107,8 +107,9 @@ void StoreWork::act() {
     if (round_ != context_.block.round.load()) {
         round_ = context_.block.round.load();
         last_ = {};
+        loan_.reset();  // it is over: the queue was cleared
     }
-    switch (context_.random.below(9)) {
+    switch (context_.random.below(12)) {
         case 0:
         case 1:
             return in_jobs();
@@ -124,6 +125,11 @@ void StoreWork::act() {
             return in_stack();
         case 7:
             return in_ranks();
+        case 8:
+        case 9:
+            return in_loans();
+        case 10:
+            return in_parcels();
         default:
             return in_tickets();
     }

@@ -9,7 +9,7 @@
 namespace muster::soak {
 
 void SumWork::act() {
-    const std::uint64_t kind = context_.random.below(12);
+    const std::uint64_t kind = context_.random.below(15);
     if (kind < 3) {
         count();
     } else if (kind < 4) {
@@ -20,15 +20,23 @@ void SumWork::act() {
         count_under_lock();
     } else if (kind < 10) {
         transfer();
-    } else {
+    } else if (kind < 12) {
         transfer_together();
+    } else {
+        move_coins();
     }
 }
 
 void SumWork::count() {
     const auto key = static_cast<std::uint32_t>(context_.random.below(counters));
     const auto one_more = [](std::optional<std::int64_t> n) { return n.value_or(0) + 1; };
-    switch (context_.random.below(4)) {
+    switch (context_.random.below(5)) {
+        case 4: {
+            const Doing doing(context_.page, Op::dict_increment);
+            Adding adding(context_.page.counted[key]);
+            world_.counters.increment(key);
+            return adding.done();
+        }
         case 0: {
             const Doing doing(context_.page, Op::dict_update);
             Adding adding(context_.page.counted[key]);

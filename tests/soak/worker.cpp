@@ -59,6 +59,7 @@ void break_something(Context& context, Work& work) {
         work.world.permits.acquire();
         work.world.permits.disown(1);
     }
+    if (block.sabotaged(Sabotage::coin)) work.world.till.pile.put(1);
     if (block.sabotaged(Sabotage::leak)) (void)context.realm.manager.dict("soak left over");
     if (block.sabotage.load() == Sabotage::asleep &&
         context.index == 0) {  // each time, until it is waited for

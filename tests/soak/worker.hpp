@@ -56,6 +56,10 @@ class StoreWork {
     void in_badges();
     void in_stack();
     void in_ranks();
+    void in_loans();
+    void lease();
+    void settle();
+    void in_parcels();
     void look(Store store, const std::vector<std::string>& texts) const;
 
     Context& context_;
@@ -63,6 +67,7 @@ class StoreWork {
     std::array<std::array<std::int64_t, page_count>, store_count>
         last_{};  // number of the last item of each maker
     std::uint32_t round_ = 0;
+    std::optional<Leased<std::string>> loan_;
 };
 
 // Counters by atomic operations and under a lock; money that moves between the shards of a bank.
@@ -78,6 +83,7 @@ class SumWork {
     void count_under_lock();
     void transfer();
     void transfer_together();
+    void move_coins();
     void repair(bool inherited);
     // False: the time ran out.
     bool enter(detail::BasicLock& lock, LockState& state, bool& inherited);
@@ -116,6 +122,12 @@ void mend_bank(World& world);
 std::int64_t money_in(const World& world);
 // As of one moment, without any lock.
 std::int64_t money_in_vaults(const Manager& manager, const World& world);
+// The same of the till, seen by a transaction that takes all there is and is then called off.
+struct TillSum {
+    std::int64_t money;
+    std::size_t members;
+};
+TillSum sum_of_till(const Manager& manager, const World& world);
 
 // Objects that this worker alone changes: they are exactly as its model says.
 class OwnWork {
@@ -136,6 +148,7 @@ class OwnWork {
     void change_dict();
     void in_list();
     void change_list();
+    void change_slice();
     void in_queue();
     void expect(Own::Object object, Op op, bool holds) const;
 
@@ -147,7 +160,7 @@ class OwnWork {
 // What a worker's own object holds against its model; settles a change that was in flight. Throws Broken.
 void settle_own(const OwnObjects& objects, unsigned worker, Page& page);
 
-// Objects that come and go, with names that all share and without any.
+// Objects that come and go: with names that all share, without any, and as values of others.
 class ErrandWork {
   public:
     ErrandWork(Context& context, World& world) : context_(context), world_(world) {}
@@ -157,6 +170,11 @@ class ErrandWork {
     void anonymous();
     void named();
     void queue_that_closes();
+    void at_shelves();
+    void with_table();
+    void with_numbers();
+    void with_dead_letters();
+    void with_force();
     Context& context_;
     World& world_;
 };

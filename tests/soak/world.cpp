@@ -49,7 +49,16 @@ World open_world(const Manager& manager) {
             manager.condition(named("news")),
             manager.value<std::int64_t>(named("credits")),
             manager.value<std::int64_t>(named("value")),
-            manager.array<std::int64_t>(named("array"), elements)};
+            manager.array<std::int64_t>(named("array"), elements),
+            manager.queue<std::string>(named("loans"), {.max_deliveries = loan_deliveries}),
+            manager.queue<List<std::string>>(named("parcels")),
+            manager.dict<std::uint32_t, List<std::uint64_t>>(named("shelves")),
+            {manager.queue<std::int64_t>(named("line")),
+             manager.queue<std::int64_t>(named("pile"), {.order = Order::lifo}),
+             manager.queue<std::int64_t>(named("sorted"), {.order = Order::priority}),
+             manager.array<std::int64_t>(named("purse"), purses), manager.list<std::int64_t>(named("hoard")),
+             manager.set<std::uint32_t>(named("here")), manager.set<std::uint32_t>(named("there")),
+             manager.ns(named("book"))}};
 }
 
 std::string attribute_name(unsigned index) { return "count " + std::to_string(index); }
@@ -63,6 +72,12 @@ void fill_world(World& world) {
         for (unsigned i = 0; i < accounts; ++i) shard.set(i, deposit);
     for (auto& vault : world.vault)
         for (unsigned i = 0; i < accounts; ++i) vault.set(i, deposit);
+    for (auto* queue : {&world.till.line, &world.till.pile, &world.till.sorted})
+        for (std::int64_t coin = 1; coin <= coins_of_queue; ++coin) queue->put(coin);
+    world.till.purse.fill(coins_of_purse);
+    for (std::int64_t i = 0; i < purses; ++i) world.till.hoard.push_back(coins_of_purse);
+    for (std::uint32_t i = 0; i < member_count; ++i) world.till.here.add(i);
+    world.till.book.set("moves", std::int64_t{0});
 }
 
 OwnObjects open_own(const Manager& manager, unsigned worker) {
@@ -76,7 +91,8 @@ std::vector<std::string> lasting_names(unsigned workers) {
     for (const char* name : {"jobs", "mail", "tokens", "log", "tickets", "counters", "guarded", "counting",
                              "badges", "counter", "namespace", "journal", "ledger", "bank",
                              "receipts", "stack", "ranks", "permits", "slots", "flag", "gate", "news",
-                             "credits", "value", "array"})
+                             "credits", "value", "array", "loans", "parcels", "shelves", "line", "pile", "sorted", "purse",
+                             "hoard", "here", "there", "book"})
         all.push_back(named(name));
     for (unsigned i = 0; i < shards; ++i) all.push_back(shard_name(i));
     for (unsigned i = 0; i < vaults; ++i) all.push_back(vault_name(i));

@@ -22,11 +22,27 @@ inline constexpr std::int64_t deposit = 1000;
 inline constexpr std::int64_t permit_count = 4, slot_count = 2;
 inline constexpr unsigned gate_parties = 3;
 inline constexpr unsigned vaults = 2;
+inline constexpr std::uint32_t loan_deliveries = 4;
+inline constexpr std::uint32_t shelf_count = 5;
 inline constexpr std::int64_t total_in_vaults = deposit * vaults * accounts;
 inline constexpr std::int64_t total_money = deposit * shards * accounts;
 
 // From shard and account to shard and account; what stands there afterwards.
 using Transfer = std::tuple<unsigned, unsigned, unsigned, unsigned, std::int64_t, std::int64_t>;
+
+// Coins in objects of every kind that can take part in a transaction, and changed by transactions alone: they move, and
+// none is made or lost. So do members, from one set to the other.
+struct Till {
+    Queue<std::int64_t> line, pile, sorted;  // in each order a queue can have
+    Array<std::int64_t> purse;
+    List<std::int64_t> hoard;
+    Set<std::uint32_t> here, there;
+    Namespace book;  // "moves"
+};
+inline constexpr std::int64_t coins_of_queue = 8, purses = 4, coins_of_purse = 100;
+inline constexpr std::uint32_t member_count = 16;
+inline constexpr std::int64_t total_in_till =
+    3 * coins_of_queue * (coins_of_queue + 1) / 2 + 2 * purses * coins_of_purse;
 
 struct World {
     Queue<std::string> jobs, mail, tokens;
@@ -52,6 +68,10 @@ struct World {
     Condition news;                   // its lock guards `credits`
     SharedValue<std::int64_t> credits, value;
     Array<std::int64_t> array;
+    Queue<std::string> loans;                            // what is leased, and settled or not
+    Queue<List<std::string>> parcels;                    // each a list of its own, of one item
+    Dict<std::uint32_t, List<std::uint64_t>> shelves;    // lists that others write into
+    Till till;
 };
 // Opens them, or makes them, empty.
 World open_world(const Manager& manager);
