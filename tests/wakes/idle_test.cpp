@@ -17,13 +17,13 @@ using test::eventually;
 
 namespace {
 
-struct Primitive {
+struct Blocking {
     const char* name;
     std::function<void(const Manager&)> prepare;  // so that whoever waits waits for long
     std::function<void(const Manager&)> wait;
 };
 
-std::vector<Primitive> primitives() {
+std::vector<Blocking> blocking_ones() {
     return {
         {"lock", [](const Manager& m) { m.lock("idle").lock(); }, [](const Manager& m) { m.lock("idle").lock(); }},
         {"rlock", [](const Manager& m) { m.rlock("idle").lock(); }, [](const Manager& m) { m.rlock("idle").lock(); }},
@@ -70,11 +70,11 @@ TEST_CASE("fifty who wait take less than one per cent of a core") {
         std::atomic<bool> done;
         double share;
     };
-    const auto all = primitives();
+    const auto all = blocking_ones();
     std::vector<std::unique_ptr<test::LocalRealm>> realms;
     std::vector<std::unique_ptr<test::Shared<Measured>>> figures;
     std::vector<std::unique_ptr<Child>> children;
-    for (const Primitive& primitive : all) {  // side by side: the time passes once
+    for (const Blocking& primitive : all) {  // side by side: the time passes once
         realms.push_back(std::make_unique<test::LocalRealm>());
         figures.push_back(std::make_unique<test::Shared<Measured>>());
         const Manager manager = realms.back()->manager();

@@ -10,7 +10,6 @@ using containers::QueueRep;
 
 const void* items_word(World& world, const std::string& name) { return &world.object(name).wait_points[0]; }
 const void* room_word(World& world, const std::string& name) { return &world.object(name).wait_points[1]; }
-const void* inner_word(const heap::ObjectRep& object) { return &object.domain.mutex; }
 
 void get(World& world, const std::string& name) {
     if (world.manager.queue<std::string>(name).get().empty()) throw std::runtime_error("an empty item");

@@ -19,7 +19,7 @@ Lanes::Lanes(const Scene& scene) {
         clean(lane);
         used_.push_back(world.service.memory().used);
     }
-    sleepers_ = std::make_unique<Sleepers>(count, [&](std::size_t lane) { scene.sleep(*worlds_[lane], object); });
+    sleepers_ = std::make_unique<Sleepers>(count, [&](std::size_t lane) { scene.sleep(*worlds_[lane], the_object); });
 }
 
 void Lanes::clean(std::size_t lane) {

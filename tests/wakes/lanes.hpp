@@ -9,7 +9,7 @@
 
 namespace muster::test {
 
-inline const std::string object = "object";  // as every lane's is named
+inline const std::string the_object = "object";  // as every lane's is named
 
 class Lanes {
   public:

@@ -4,8 +4,6 @@
 namespace muster::test {
 namespace {
 
-const void* inner_word(const heap::ObjectRep& object) { return &object.domain.mutex; }
-
 void lock_and_unlock(World& world, const std::string& name) {
     Lock lock = world.manager.lock(name);
     lock.lock();

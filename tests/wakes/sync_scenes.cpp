@@ -82,7 +82,7 @@ Scene arrival_wakes_barrier(bool with_action) {
                     return rep.released == 0 && rep.phase == 0;
                 };
                 image.let_on = [barrier] { pass(barrier); };
-                image.words = {point(world, name), inner_word(world, name)};
+                image.words = {point(world, name), inner_word(world.object(name))};
                 return image;
             }, pass_there};
     scene.together = true;
@@ -96,7 +96,7 @@ Scene breaking_wakes_barrier(const std::string& what, std::function<void(Barrier
                 image.operation = [barrier, breaks]() mutable { breaks(barrier); };
                 image.may_sleep = [&rep = root<sync::BarrierRep>(world, name)] { return rep.phase == 0; };
                 image.let_on = image.operation;
-                image.words = {point(world, name), inner_word(world, name)};
+                image.words = {point(world, name), inner_word(world.object(name))};
                 return image;
             }, pass_there};
 }

@@ -13,7 +13,6 @@ const Root& root(World& world, const std::string& name) {
     return heap::root_of<Root>(world.object(name));
 }
 inline const void* point(World& world, const std::string& name) { return &world.object(name).wait_points[0]; }
-inline const void* inner_word(World& world, const std::string& name) { return &world.object(name).domain.mutex; }
 
 // Through, or told that the barrier is broken.
 inline void pass(Barrier barrier) {

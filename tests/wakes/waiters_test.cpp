@@ -17,7 +17,7 @@ class Dying {
     Dying(const Scene& scene, bool service) : scene_(scene), service_(service), lanes_(scene) {
         const auto asleep = [](Stepped& child) { return [&child] { return child.before_sleep(); }; };
         const auto on_a_victim = [&](const auto& record) {
-            const Image image = scene_.make(lanes_[0], object);
+            const Image image = scene_.make(lanes_[0], the_object);
             Stepped child = victim(image, 0);
             record(image, child);
             kill(child, 0);
@@ -136,7 +136,7 @@ class Dying {
             for (std::size_t lane = 0; lane < count; ++lane) {
                 const std::size_t n = all[first + lane];
                 INFO("kill " << n);
-                images.push_back(scene_.make(lanes_[lane], object));
+                images.push_back(scene_.make(lanes_[lane], the_object));
                 if (!kill_one(images.back(), lane, n)) missed.push_back(n);
             }
             for (std::size_t lane = 0; lane < count; ++lane) {

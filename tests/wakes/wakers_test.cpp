@@ -26,7 +26,7 @@ class Killing {
             std::vector<Image> images;
             for (std::size_t lane = 0; lane < count; ++lane) {
                 INFO("killed before instruction " << chosen[first + lane] << " of " << path.size());
-                images.push_back(scene_.make(lanes_[lane], object));
+                images.push_back(scene_.make(lanes_[lane], the_object));
                 kill_waker(images.back(), path, chosen[first + lane], lane);
             }
             for (std::size_t lane = 0; lane < count; ++lane) {
@@ -48,7 +48,7 @@ class Killing {
         }, image.operation);
     }
     Path record() {
-        const Image image = scene_.make(lanes_[0], object);
+        const Image image = scene_.make(lanes_[0], the_object);
         Stepped child = waker(image, 0);
         if (scene_.together) start_sleeper(image, 0);
         const Path path = child.record();

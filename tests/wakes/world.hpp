@@ -29,6 +29,8 @@ struct World {
 
 // Nobody is, or died, in the middle of a change of the object.
 bool at_rest(const heap::ObjectRep& object);
+// What those sleep on who wait for the object's own lock.
+inline const void* inner_word(const heap::ObjectRep& object) { return &object.domain.mutex; }
 
 // One sleeper, one who is killed, on one object.
 struct Image {
