@@ -49,14 +49,14 @@ std::string message(const char* method, bool oneway, nlohmann::json parameters =
 }
 
 // Several connections that send the same bytes again and again, for ever.
-struct Stream {
+struct Flood {
     std::string bytes;
     std::size_t piece;   // bytes of one send
     bool reads;          // the replies
     bool insists = false;  // a connection that takes no more is given up for a new one
 };
 
-void send_on(const Stream& stream, const std::string& path, std::vector<UniqueFd>& open, std::vector<std::size_t>& at) {
+void send_on(const Flood& stream, const std::string& path, std::vector<UniqueFd>& open, std::vector<std::size_t>& at) {
     static char dropped[64 * 1024];
     bool stuck = true;
     for (std::size_t i = 0; i < open.size(); ++i) {
@@ -138,7 +138,7 @@ struct Order {
 
 struct Attack {
     const char* name;
-    std::optional<Stream> stream;
+    std::optional<Flood> stream;
     std::string storm = {};  // without a stream: what each new connection says before it is closed
 };
 
@@ -250,19 +250,19 @@ std::vector<Attack> attacks() {
     const std::string info = message("org.varlink.service.GetInfo", false);
     const std::string endless = "{\"method\":\"" + std::string(1 << 16, 'x');
     std::vector<Attack> all;
-    all.push_back({"oneway flood", Stream{repeated(message("org.varlink.service.GetInfo", true), 100), 16 * 1024, false}});
-    all.push_back({"flood of calls", Stream{repeated(info, 50), 16 * 1024, true}});
+    all.push_back({"oneway flood", Flood{repeated(message("org.varlink.service.GetInfo", true), 100), 16 * 1024, false}});
+    all.push_back({"flood of calls", Flood{repeated(info, 50), 16 * 1024, true}});
     all.push_back({"unread replies",
-                   Stream{message("org.varlink.service.GetInterfaceDescription", false,
+                   Flood{message("org.varlink.service.GetInterfaceDescription", false,
                                   {{"interface", "io.muster.processes"}}),
                           16 * 1024, false, true}});
     all.push_back({"heavy values",
-                   Stream{message("io.muster.processes.Wait", false,
+                   Flood{message("io.muster.processes.Wait", false,
                                   {{"select", std::vector<std::string>(30'000, "twenty-four bytes of it")}}),
                           64 * 1024, true}});
-    all.push_back({"malformed", Stream{std::string("{\"method\":7}") + '\0', 4096, true}});
-    all.push_back({"endless message", Stream{endless, 64 * 1024, false}});
-    all.push_back({"endless, byte by byte", Stream{endless, 1, false}});
+    all.push_back({"malformed", Flood{std::string("{\"method\":7}") + '\0', 4096, true}});
+    all.push_back({"endless message", Flood{endless, 64 * 1024, false}});
+    all.push_back({"endless, byte by byte", Flood{endless, 1, false}});
     all.push_back({"connect storm", std::nullopt});
     all.push_back({"connect storm, calls", std::nullopt, info});
     all.push_back({"connect storm, halves", std::nullopt, info.substr(0, 20)});

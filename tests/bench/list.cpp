@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t million = 1'000'000;
 constexpr std::uint64_t room = std::uint64_t{1} << 30;
 
-struct Guarded {
+struct GuardedVector {
     std::shared_ptr<Shared<Mutex>> mutex = make_mutex();
     std::vector<Value64> vector;
 };
@@ -21,7 +21,7 @@ struct Guarded {
 // A million times; what was there before goes first, uncounted.
 Setup append() {
     const auto list = std::make_shared<List<Value64>>(local_manager(room).list<Value64>("bench"));
-    const auto guarded = std::make_shared<Guarded>();
+    const auto guarded = std::make_shared<GuardedVector>();
     const Value64 value{};
     return {.ours =
                 [list, value](std::uint64_t n) {
@@ -44,20 +44,20 @@ Setup append() {
             .fixed = million};
 }
 
-struct Filled {
-    Filled() {
+struct FilledLists {
+    FilledLists() {
         guarded.vector.resize(million);
         list.extend(guarded.vector);
         std::iota(indices.begin(), indices.end(), 0);
         std::shuffle(indices.begin(), indices.end(), std::mt19937_64(20));
     }
-    Guarded guarded;
+    GuardedVector guarded;
     List<Value64> list = local_manager(room).list<Value64>("bench");
     std::vector<Index> indices = std::vector<Index>(million);
 };
 
 Setup index_get() {
-    const auto all = std::make_shared<Filled>();
+    const auto all = std::make_shared<FilledLists>();
     const auto ours = [all, at = std::size_t{0}]() mutable {
         keep(all->list.at(all->indices[at++ % all->indices.size()]));
     };
@@ -74,7 +74,7 @@ Setup index_get() {
 }
 
 Setup insert_at_front() {
-    const auto all = std::make_shared<Filled>();
+    const auto all = std::make_shared<FilledLists>();
     const auto ours = [all] { all->list.insert(0, Value64{}); };
     const auto limit = [all] {
         const std::scoped_lock hold(**all->guarded.mutex);

@@ -4,14 +4,15 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
 
 #include "ctl_program.hpp"
+#include "support/contents.hpp"
 
 using muster::test::Ctl;
+using muster::test::contents;
 using muster::test::Daemon;
 using nlohmann::json;
 
@@ -20,13 +21,6 @@ namespace {
 json only(const json& processes) {
     REQUIRE(processes.size() == 1);
     return processes[0];
-}
-
-std::string contents(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <sstream>
 
+#include "support/contents.hpp"
 #include "support/daemon_fixture.hpp"
 #include "varlink_socket.hpp"
 
@@ -36,12 +36,6 @@ json failure(VarlinkSocket& client, const std::string& method, const json& param
     INFO(reply.dump());
     REQUIRE(reply.contains("error"));
     return reply;
-}
-std::string contents(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
 }
 
 struct Fixture {

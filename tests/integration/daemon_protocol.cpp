@@ -18,7 +18,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-struct Fixture {
+struct Witnessed {
     Daemon daemon;
     VarlinkSocket witness{daemon.socket_path()};  // must notice nothing of what the others do
     void check_nobody_noticed() {
@@ -35,7 +35,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_METHOD(Fixture, "what is no Varlink message gets one error and the connection is closed") {
+TEST_CASE_METHOD(Witnessed, "what is no Varlink message gets one error and the connection is closed") {
     for (const std::string& text : {std::string("nonsense"), std::string(), std::string("{}"),
                                     std::string("{\"method\":\"\xff\"}"), std::string(2000, '['),
                                     std::string("{\"method\":\"a.B\",\"parameters\":7}")}) {
@@ -49,7 +49,7 @@ TEST_CASE_METHOD(Fixture, "what is no Varlink message gets one error and the con
     check_nobody_noticed();
 }
 
-TEST_CASE_METHOD(Fixture, "a line of 100 MiB is refused at the limit and costs no memory") {
+TEST_CASE_METHOD(Witnessed, "a line of 100 MiB is refused at the limit and costs no memory") {
     const long before = resident_kib();
     VarlinkSocket client(daemon.socket_path());
     const std::string piece(1 << 20, 'x');
@@ -63,7 +63,7 @@ TEST_CASE_METHOD(Fixture, "a line of 100 MiB is refused at the limit and costs n
     check_nobody_noticed();
 }
 
-TEST_CASE_METHOD(Fixture, "a client that goes away in the middle of a message, or says nothing, harms nobody") {
+TEST_CASE_METHOD(Witnessed, "a client that goes away in the middle of a message, or says nothing, harms nobody") {
     {
         VarlinkSocket silent(daemon.socket_path());
         VarlinkSocket half(daemon.socket_path());
@@ -76,7 +76,7 @@ TEST_CASE_METHOD(Fixture, "a client that goes away in the middle of a message, o
     check_nobody_noticed();
 }
 
-TEST_CASE_METHOD(Fixture, "a client that goes away while it waits is noticed") {
+TEST_CASE_METHOD(Witnessed, "a client that goes away while it waits is noticed") {
     witness.call("io.muster.processes.Spawn", {{"spec", {{"argv", {"sleep", "1000"}}, {"name", "w"}}}});
     const auto descriptors = [&] {
         const std::filesystem::directory_iterator all("/proc/" + std::to_string(daemon.service()) + "/fd");
@@ -96,7 +96,7 @@ TEST_CASE_METHOD(Fixture, "a client that goes away while it waits is noticed") {
     check_nobody_noticed();
 }
 
-TEST_CASE_METHOD(Fixture, "calls sent all at once are answered in their order, also after the sender shut its side") {
+TEST_CASE_METHOD(Witnessed, "calls sent all at once are answered in their order, also after the sender shut its side") {
     VarlinkSocket client(daemon.socket_path());
     for (int i = 0; i < 100; ++i)
         client.send_call("org.varlink.service.GetInterfaceDescription", {{"interface", "no" + std::to_string(i)}});
@@ -106,7 +106,7 @@ TEST_CASE_METHOD(Fixture, "calls sent all at once are answered in their order, a
     CHECK_FALSE(client.receive());
 }
 
-TEST_CASE_METHOD(Fixture, "a oneway call gets no reply") {
+TEST_CASE_METHOD(Witnessed, "a oneway call gets no reply") {
     VarlinkSocket client(daemon.socket_path());
     client.send_call("org.varlink.service.GetInfo", json::object(), {{"oneway", true}});
     client.send_call("no.such.Method", json::object(), {{"oneway", true}});
@@ -115,7 +115,7 @@ TEST_CASE_METHOD(Fixture, "a oneway call gets no reply") {
               .contains("description"));
 }
 
-TEST_CASE_METHOD(Fixture, "oneway calls that would wait cost nothing, and a flood of calls keeps nobody waiting") {
+TEST_CASE_METHOD(Witnessed, "oneway calls that would wait cost nothing, and a flood of calls keeps nobody waiting") {
     witness.call("io.muster.processes.Spawn",
                  {{"spec", {{"argv", {"/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"}}, {"name", "w"}}}});
     REQUIRE(eventually([&] { return daemon.log().find("]: deaf") != std::string::npos; }));
@@ -139,7 +139,7 @@ TEST_CASE_METHOD(Fixture, "oneway calls that would wait cost nothing, and a floo
     muster::test::check_resident(resident_kib(), before + 16 * 1024);
 }
 
-TEST_CASE_METHOD(Fixture, "a client that asks and never reads is not served further, one that watches is let go") {
+TEST_CASE_METHOD(Witnessed, "a client that asks and never reads is not served further, one that watches is let go") {
     VarlinkSocket greedy(daemon.socket_path());
     const std::string ask = json{{"method", "org.varlink.service.GetInterfaceDescription"},
                                  {"parameters", {{"interface", "io.muster.processes"}}}}
@@ -163,7 +163,7 @@ TEST_CASE_METHOD(Fixture, "a client that asks and never reads is not served furt
     check_nobody_noticed();
 }
 
-TEST_CASE_METHOD(Fixture, "descriptors that nobody asked for are closed") {
+TEST_CASE_METHOD(Witnessed, "descriptors that nobody asked for are closed") {
     VarlinkSocket client(daemon.socket_path());
     int pipe[2];
     REQUIRE(::pipe(pipe) == 0);
@@ -188,7 +188,7 @@ TEST_CASE_METHOD(Fixture, "descriptors that nobody asked for are closed") {
     ::close(pipe[0]);
 }
 
-TEST_CASE_METHOD(Fixture, "attach gives the sealed memory of the realm, the same every time") {
+TEST_CASE_METHOD(Witnessed, "attach gives the sealed memory of the realm, the same every time") {
     VarlinkSocket client(daemon.socket_path());
     const json first = client.call("io.muster.service.Attach").at("parameters");
     REQUIRE(client.fd);

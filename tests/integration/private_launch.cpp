@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <fstream>
-#include <sstream>
 
 #include <muster/ipc.hpp>
 
 #include "support/child.hpp"
+#include "support/contents.hpp"
 #include "support/daemon_fixture.hpp"
 
 using namespace muster::test;
@@ -17,12 +16,6 @@ using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 
 namespace {
-
-std::string text_of(const std::string& file) {
-    std::ostringstream text;
-    text << std::ifstream(file).rdbuf();
-    return text.str();
-}
 
 // What stands on stderr after a program that did `work`.
 std::string said(const std::function<int()>& work) {
@@ -34,7 +27,7 @@ std::string said(const std::function<int()>& work) {
         return work();
     });
     CHECK(child.join() == 0);
-    return text_of(file);
+    return contents(file);
 }
 
 muster::Manager launch(const std::string& memory = "16 MiB") {

@@ -20,7 +20,7 @@ namespace {
 
 using Processes = std::map<std::string, json>;
 
-Processes processes(const Daemon& daemon) {
+Processes listed(const Daemon& daemon) {
     const test::Ran ran = daemon.ctl({"ps", "--all", "--json"});
     Processes found;
     if (ran.status != 0) return found;
@@ -47,7 +47,7 @@ TEST_CASE("workers on shared objects do not notice that the service is killed") 
         return true;
     };
     REQUIRE(test::eventually(all_at_work));
-    const Processes before = processes(daemon);
+    const Processes before = listed(daemon);
     REQUIRE(before.size() == 4);
     for (int round = 0; round < 3; ++round) {
         const pid_t old = daemon.service();
@@ -56,19 +56,19 @@ TEST_CASE("workers on shared objects do not notice that the service is killed") 
         const int sum = totals.at("sum");
         REQUIRE(test::eventually([&] { return totals.at("sum") > sum + 100; }));
         REQUIRE(test::eventually([&] { return daemon.service() != old; }));
-        const Processes now = processes(daemon);
+        const Processes now = listed(daemon);
         REQUIRE(now.size() == 4);
         for (const auto& [name, process] : now) REQUIRE(process.at("pid") == before.at(name).at("pid"));
     }
-    REQUIRE(test::eventually([&] { return processes(daemon).at("w0").at("state") == "exited"; }));
-    REQUIRE(processes(daemon).at("w0").at("exit_code") == 40);
+    REQUIRE(test::eventually([&] { return listed(daemon).at("w0").at("state") == "exited"; }));
+    REQUIRE(listed(daemon).at("w0").at("exit_code") == 40);
     orders.set("end", "");
     REQUIRE(test::eventually([&] {
-        for (const auto& [name, process] : processes(daemon))
+        for (const auto& [name, process] : listed(daemon))
             if (process.at("state") != "exited") return false;
         return true;
     }));
-    for (int i = 0; i < 4; ++i) REQUIRE(processes(daemon).at("w" + std::to_string(i)).at("exit_code") == 40 + i);
+    for (int i = 0; i < 4; ++i) REQUIRE(listed(daemon).at("w" + std::to_string(i)).at("exit_code") == 40 + i);
     REQUIRE(totals.at("guarded") == totals.at("sum"));  // the lock excluded, and update() lost nothing
     const auto check = daemon.ctl({"check"});
     INFO(check.out);

@@ -16,6 +16,7 @@
 
 #include "session/control.hpp"
 #include "support/child.hpp"
+#include "support/contents.hpp"
 
 namespace muster::soak {
 namespace {
@@ -25,17 +26,10 @@ namespace fs = std::filesystem;
 // Less than the machine, so that object entries are looked at quickly; more than the workers ever need.
 constexpr const char* memory = "128 MiB";
 
-std::string slurp(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
 std::string proc(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
 pid_t parent_of(pid_t pid) {
-    const std::string stat = slurp(proc(pid, "stat"));
+    const std::string stat = test::contents(proc(pid, "stat"));
     const auto end = stat.rfind(')');
     if (end == std::string::npos) return 0;
     std::istringstream fields(stat.substr(end + 1));
@@ -80,7 +74,7 @@ std::size_t descriptors_of(pid_t pid) {
 }
 
 std::size_t resident_kib_of(pid_t pid) {
-    std::istringstream fields(slurp(proc(pid, "statm")));
+    std::istringstream fields(test::contents(proc(pid, "statm")));
     std::size_t size = 0, resident = 0;
     fields >> size >> resident;
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
@@ -135,7 +129,7 @@ Target::~Target() {
 
 pid_t Target::service() const {
     for (const pid_t pid : children_of(keeper_)) {
-        const std::string command = slurp(proc(pid, "cmdline"));  // empty for one that is dead
+        const std::string command = test::contents(proc(pid, "cmdline"));  // empty for one that is dead
         if (command.find("--service-fd") != std::string::npos) return pid;
     }
     return 0;
@@ -144,10 +138,10 @@ pid_t Target::service() const {
 std::string Target::service_state() const {
     const pid_t pid = service();
     if (pid == 0) return "away";
-    const std::string stat = slurp(proc(pid, "stat"));
+    const std::string stat = test::contents(proc(pid, "stat"));
     const auto end = stat.rfind(')');
     return std::to_string(pid) + (end == std::string::npos ? "" : stat.substr(end + 1, 2)) + " in " +
-           slurp(proc(pid, "wchan"));
+           test::contents(proc(pid, "wchan"));
 }
 
 base::UniqueFd Target::open_service() const {
@@ -178,7 +172,7 @@ void Target::go_on() noexcept {
 
 std::string Target::log() const {
     if (!is_own()) return {};
-    const std::string all = slurp(directory_ + "/log");
+    const std::string all = test::contents(directory_ + "/log");
     constexpr std::size_t most = 4000;
     return all.size() <= most ? all : all.substr(all.size() - most);
 }

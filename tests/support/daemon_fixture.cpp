@@ -10,11 +10,11 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
 #include "base/base.hpp"
+#include "support/contents.hpp"
 
 extern char** environ;
 
@@ -23,13 +23,6 @@ namespace {
 
 using base::UniqueFd;
 namespace fs = std::filesystem;
-
-std::string slurp(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> result;
@@ -95,8 +88,8 @@ Ran run(const std::vector<std::string>& argv, const std::vector<std::string>& en
     const UniqueFd out = open_file("out"), err = open_file("err");
     Ran result;
     result.status = wait_for(spawn(argv, environment, out.get(), err.get()), std::chrono::seconds(60));
-    result.out = slurp(files / "out");
-    result.err = slurp(files / "err");
+    result.out = contents(files / "out");
+    result.err = contents(files / "err");
     return result;
 }
 
@@ -123,7 +116,7 @@ Daemon::Daemon(std::vector<std::string> arguments) {
     const std::string ready = directory_ / "ready";
     const UniqueFd ready_file(::open(ready.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     keeper_ = spawn(argv, {}, err.get(), err.get(), ready_file.get());
-    const bool came_up = eventually([&] { return slurp(ready) == "ready\n" || process_state(keeper_) == 'Z'; });
+    const bool came_up = eventually([&] { return contents(ready) == "ready\n" || process_state(keeper_) == 'Z'; });
     if (came_up && process_state(keeper_) != 'Z') return;
     const std::string said = log();
     kill();
@@ -141,7 +134,7 @@ Daemon::~Daemon() {
 
 pid_t Daemon::find_service() const {
     for (const pid_t pid : children_of(keeper_)) {
-        const std::string command = slurp("/proc/" + std::to_string(pid) + "/cmdline");
+        const std::string command = contents("/proc/" + std::to_string(pid) + "/cmdline");
         if (command.find("--service-fd") != std::string::npos && process_state(pid) != 'Z') return pid;
     }
     return 0;
@@ -154,7 +147,7 @@ pid_t Daemon::service() const {
     return found;
 }
 
-std::string Daemon::log() const { return slurp(directory_ / "log"); }
+std::string Daemon::log() const { return contents(directory_ / "log"); }
 
 void Daemon::kill_service() const {
     const pid_t before = service();
@@ -207,7 +200,7 @@ std::vector<pid_t> children_of(pid_t parent) {
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const std::string name = entry.path().filename();
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-        const std::string stat = slurp(entry.path() / "stat");
+        const std::string stat = contents(entry.path() / "stat");
         const auto end = stat.rfind(')');
         if (end == std::string::npos) continue;
         std::istringstream fields(stat.substr(end + 1));
@@ -219,7 +212,7 @@ std::vector<pid_t> children_of(pid_t parent) {
 }
 
 char process_state(pid_t pid) {
-    const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat = contents("/proc/" + std::to_string(pid) + "/stat");
     const auto end = stat.rfind(')');
     return end == std::string::npos || end + 2 >= stat.size() ? '\0' : stat[end + 2];
 }

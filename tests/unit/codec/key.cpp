@@ -12,7 +12,7 @@ using muster::Value;
 
 namespace {
 
-struct Point {
+struct Corner {
     int x, y;
 };
 enum class Colour { red };
@@ -34,7 +34,7 @@ static_assert(muster::is_canonical_by_type<std::pair<int, std::string>> &&
               muster::is_canonical_by_type<std::vector<std::byte>>);
 static_assert(!muster::is_canonical_by_type<bool> && !muster::is_canonical_by_type<double>);
 static_assert(!muster::is_canonical_by_type<Value> && !muster::is_canonical_by_type<std::tuple<int, double>>);
-static_assert(!muster::is_canonical_by_type<Point> && !muster::is_canonical_by_type<std::map<int, int>>);
+static_assert(!muster::is_canonical_by_type<Corner> && !muster::is_canonical_by_type<std::map<int, int>>);
 static_assert(!muster::is_canonical_by_type<Flag>);
 
 TEST_CASE("1, 1.0 and true are one key") {
@@ -84,7 +84,7 @@ TEST_CASE("strings, binary, nil and numbers are different keys") {
 TEST_CASE("arrays are keys element by element") {
     CHECK(key(std::tuple{1.0, true, std::string("x")}) == key(std::tuple{1, 1, std::string("x")}));
     CHECK(key(Value{1, {2.0, nullptr}}) == key(Value{1.0, {2, nullptr}}));
-    CHECK(key(Point{1, 2}) == key(std::vector<int>{1, 2}));
+    CHECK(key(Corner{1, 2}) == key(std::vector<int>{1, 2}));
 }
 
 TEST_CASE("maps and object references cannot be keys, nor can what contains them") {

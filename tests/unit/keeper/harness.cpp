@@ -13,9 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -32,13 +30,6 @@ bool eventually(const std::function<bool()>& condition, std::chrono::seconds lim
     for (const auto end = Clock::now() + limit; !condition(); std::this_thread::sleep_for(2ms))
         if (Clock::now() > end) return false;
     return true;
-}
-
-std::string read_file(const std::string& path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
 }
 
 std::string read_until(int fd, std::string_view until) {

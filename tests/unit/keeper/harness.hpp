@@ -17,6 +17,7 @@
 
 #include "keeper/keeper.hpp"
 #include "link/channel.hpp"
+#include "support/contents.hpp"
 
 namespace muster::keeper::test {
 
@@ -34,7 +35,7 @@ inline constexpr const char* damaged = "damaged";          // sends rubbish as s
 inline constexpr const char* hangs_up = "hangs-up";        // closes its link as soon as somebody connects
 }  // namespace relay
 
-std::string read_file(const std::string& path);
+using muster::test::contents;
 // All that comes from `fd` until it ends with `until`, or ends.
 std::string read_until(int fd, std::string_view until);
 bool same_file(int a, int b);
@@ -77,7 +78,7 @@ class RunningKeeper {
 
     pid_t pid() const { return pid_; }
     const TempFolder& folder() const { return folder_; }
-    std::string log() const { return read_file(folder_ / "log"); }
+    std::string log() const { return contents(folder_ / "log"); }
     int listening() const { return listening_.get(); }
     pid_t service_pid() const;  // 0 when there is none
 

@@ -32,7 +32,7 @@ LaunchPlan plan_of(std::vector<std::string> argv) {
 int exit_code(const std::variant<Launched, LaunchFailure>& result) {
     const auto& launched = std::get<Launched>(result);
     std::optional<link::Ending> ending;
-    REQUIRE(test::eventually([&] { return (ending = reap_process(launched.pid, launched.pidfd.get())).has_value(); }));
+    REQUIRE(keeper::test::eventually([&] { return (ending = reap_process(launched.pid, launched.pidfd.get())).has_value(); }));
     return ending->signal == 0 ? ending->exit_code : -ending->signal;
 }
 

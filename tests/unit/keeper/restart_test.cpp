@@ -179,7 +179,7 @@ TEST_CASE("the service leads a session of its own and may have as many descripto
 TEST_CASE("the service has the name of its program in process lists") {
     RunningKeeper keeper;
     keeper.take_over();
-    const auto name = [](pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/comm"); };
+    const auto name = [](pid_t pid) { return contents("/proc/" + std::to_string(pid) + "/comm"); };
     CHECK(name(keeper.service_pid()) == name(keeper.pid()));
 }
 

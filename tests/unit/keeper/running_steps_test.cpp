@@ -59,7 +59,7 @@ CallTracer::Counts of_the_start() {
 
 // The keeper's cgroup for this child, where the tree may be mounted.
 bool has_cgroup(pid_t keeper, int id) {
-    const std::string text = read_file("/proc/self/cgroup");
+    const std::string text = contents("/proc/self/cgroup");
     const auto line = text.find("0::");
     if (line == std::string::npos) return false;
     const std::string own = text.substr(line + 3, text.find('\n', line) - line - 3);

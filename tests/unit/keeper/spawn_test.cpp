@@ -114,13 +114,13 @@ TEST_CASE("output goes where it was sent: two pipes, one file, nowhere") {
         keeper.start(spec);
         keeper.expect<link::Exited>();
     }
-    CHECK(read_file(path) == "out\nerr\nout\nerr\n");
+    CHECK(contents(path) == "out\nerr\nout\nerr\n");
 
     spec = shell("x=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo $x > seen");
     spec.directory = keeper.folder().path();
     keeper.start(spec);
     keeper.expect<link::Exited>();
-    CHECK(read_file(keeper.folder() / "seen") == "/dev/null /dev/null\n");
+    CHECK(contents(keeper.folder() / "seen") == "/dev/null /dev/null\n");
 }
 
 TEST_CASE("a start that fails names the step, the subject and the reason") {
@@ -283,7 +283,7 @@ TEST_CASE("a child costs the keeper less than six KiB, and its memory is had aga
     keeper.take_over();
     const auto resident = [&] {
         std::size_t total = 0, pages = 0;
-        std::istringstream(read_file("/proc/" + std::to_string(keeper.pid()) + "/statm")) >> total >> pages;
+        std::istringstream(contents("/proc/" + std::to_string(keeper.pid()) + "/statm")) >> total >> pages;
         return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     };
     auto spec = shell("");

@@ -44,7 +44,7 @@ struct Row {
     std::function<bool()> world;  // made in the child, before; false: it cannot be had
 };
 
-const std::string script = R"sh(echo "limit $(ulimit -n)"
+const std::string worker_script = R"sh(echo "limit $(ulimit -n)"
 echo open /proc/self/fd/*
 readlink /proc/self/fd/0
 pwd
@@ -71,7 +71,7 @@ std::vector<Row> rows(const TempFolder& folder) {
     std::vector<Row> all;
     for (const auto method : {CloneMethod::clone3, CloneMethod::clone}) {
         const std::string by = method == CloneMethod::clone3 ? ", by clone3" : ", by clone";
-        Row row{"log pipes" + by, keeper::test::shell(script), method, false, false, {}};
+        Row row{"log pipes" + by, keeper::test::shell(worker_script), method, false, false, {}};
         row.spec.out.kind = row.spec.err.kind = Output::Kind::log;
         row.spec.directory = "/usr";
         all.push_back(row);
@@ -83,7 +83,7 @@ std::vector<Row> rows(const TempFolder& folder) {
         row.as_service = true;
         all.push_back(row);
     }
-    Row row{"a file, relative to the directory", keeper::test::shell(script), CloneMethod::clone3, false, false, {}};
+    Row row{"a file, relative to the directory", keeper::test::shell(worker_script), CloneMethod::clone3, false, false, {}};
     row.spec.directory = folder.path();
     row.spec.out = {Output::Kind::file, "out"};
     row.spec.err.kind = Output::Kind::log;
@@ -143,7 +143,7 @@ std::string start(const Row& row, const TempFolder& folder, bool counting) {
         std::optional<link::Ending> ending;
         if (!launched.pidfd) found += "no pidfd\n";
         keeper::test::eventually([&] { return (ending = reap_process(launched.pid, launched.pidfd.get())).has_value(); });
-        found += keeper::test::read_file(folder / "out");
+        found += contents(folder / "out");
         found += ending ? "exit code " + std::to_string(ending->exit_code) : "it does not end";
     }
     ::unlink((folder / "out").c_str());

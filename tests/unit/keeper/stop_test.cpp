@@ -108,10 +108,10 @@ TEST_CASE("when the service does not stop the workers in time, or dies over it, 
     const std::string polite_file = keeper.folder() / "polite", stubborn_file = keeper.folder() / "stubborn";
     keeper.start(polite(polite_file));
     const auto worker = keeper.start(stubborn(stubborn_file));
-    REQUIRE(eventually([&] { return read_file(polite_file) == "up\n" && read_file(stubborn_file) == "up\n"; }));
+    REQUIRE(eventually([&] { return contents(polite_file) == "up\n" && contents(stubborn_file) == "up\n"; }));
     ::kill(keeper.pid(), SIGTERM);
     CHECK(keeper.wait_for_end() == 0);
-    CHECK(read_file(polite_file) == "stopped\n");
+    CHECK(contents(polite_file) == "stopped\n");
     CHECK(gone(worker.pid));
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("a second SIGTERM kills at once") {
     keeper.take_over();
     const std::string file = keeper.folder() / "up";
     const auto worker = keeper.start(stubborn(file));
-    REQUIRE(eventually([&] { return read_file(file) == "up\n"; }));
+    REQUIRE(eventually([&] { return contents(file) == "up\n"; }));
     ::kill(keeper.pid(), SIGTERM);
     keeper.expect<link::Stop>();
     CHECK_FALSE(gone(worker.pid));
@@ -219,8 +219,8 @@ TEST_CASE("the watchdog is fed at half the interval, and what is for the keeper 
     keeper.take_over();
     for (int i = 0; i < 5; ++i) CHECK(inbox.next() == "WATCHDOG=1");
     const std::string environment = "/proc/" + std::to_string(keeper.service_pid()) + "/environ";
-    CHECK(read_file(environment).find("NOTIFY_SOCKET") == std::string::npos);
-    CHECK(read_file(environment).find("WATCHDOG_USEC") == std::string::npos);
+    CHECK(contents(environment).find("NOTIFY_SOCKET") == std::string::npos);
+    CHECK(contents(environment).find("WATCHDOG_USEC") == std::string::npos);
 }
 
 TEST_CASE("the notifier reads its environment as systemd means it") {

@@ -13,18 +13,18 @@
 
 using namespace muster;
 using namespace muster::keeper::test;
-using Cgroups = keeper::Options::Cgroups;
+using Way = keeper::Options::Cgroups;
 
 namespace {
 
 // Both ways to find a tree. The first one needs a writable cgroup v2.
-bool available(Cgroups way) {
-    if (way == Cgroups::off || keeper::Cgroups::find().usable()) return true;
+bool available(Way way) {
+    if (way == Way::off || keeper::Cgroups::find().usable()) return true;
     WARN("SKIP: no writable cgroup v2 here");
     return false;
 }
 
-RunningKeeper::Adjust with(Cgroups way) {
+RunningKeeper::Adjust with(Way way) {
     return [way](keeper::Options& options) { options.cgroups = way; };
 }
 
@@ -36,10 +36,10 @@ std::string token() {
 
 // Five processes: the main one, its child, one that was double-forked, one in a session of its own, and one that is
 // both. With a cgroup, also one that cleared its environment.
-std::string tree_script(const std::string& token, Cgroups way, bool main_stays = true) {
+std::string tree_script(const std::string& token, Way way, bool main_stays = true) {
     const std::string sleep = "tail -f /dev/null " + token;
     std::string script = sleep + " & (" + sleep + " &); setsid " + sleep + " & (setsid sh -c 'exec " + sleep + "' &); ";
-    if (way == Cgroups::automatic) script += "(env -i setsid /usr/bin/" + sleep + " &); ";
+    if (way == Way::automatic) script += "(env -i setsid /usr/bin/" + sleep + " &); ";
     return script + (main_stays ? "exec " + sleep : "exit 4");
 }
 
@@ -48,7 +48,7 @@ std::size_t running(const std::string& token) {
     std::size_t count = 0;
     for (const pid_t pid : processes_with(token)) {
         const auto stat = keeper::read_stat(pid);
-        if (stat && stat->state != 'Z' && read_file("/proc/" + std::to_string(pid) + "/comm") == "tail\n") ++count;
+        if (stat && stat->state != 'Z' && contents("/proc/" + std::to_string(pid) + "/comm") == "tail\n") ++count;
     }
     return count;
 }
@@ -65,16 +65,16 @@ std::vector<std::string> cgroups_of(pid_t keeper) {
 }  // namespace
 
 TEST_CASE("a signal to a tree reaches all of it and nobody else") {
-    const auto way = GENERATE(Cgroups::automatic, Cgroups::off);
+    const auto way = GENERATE(Way::automatic, Way::off);
     const int signal = GENERATE(SIGKILL, SIGTERM);
     if (!available(way)) return;
-    CAPTURE(way == Cgroups::automatic, signal);
+    CAPTURE(way == Way::automatic, signal);
     RunningKeeper keeper(relay::obedient, with(way));
     keeper.take_over();
     const std::string ours = token(), others = token();
     const auto tree = keeper.start(shell(tree_script(ours, way)));
     const auto other = keeper.start(shell(tree_script(others, way)));
-    const std::size_t size = way == Cgroups::automatic ? 6 : 5;
+    const std::size_t size = way == Way::automatic ? 6 : 5;
     REQUIRE(eventually([&] { return running(ours) == size && running(others) == size; }));
 
     CHECK(keeper.signal(tree.id, signal, true) == 0);
@@ -92,13 +92,13 @@ TEST_CASE("a signal to a tree reaches all of it and nobody else") {
 }
 
 TEST_CASE("a signal to one process spares the rest of its tree") {
-    const auto way = GENERATE(Cgroups::automatic, Cgroups::off);
+    const auto way = GENERATE(Way::automatic, Way::off);
     if (!available(way)) return;
     RunningKeeper keeper(relay::obedient, with(way));
     keeper.take_over();
     const std::string ours = token();
     const auto tree = keeper.start(shell(tree_script(ours, way)));
-    const std::size_t size = way == Cgroups::automatic ? 6 : 5;
+    const std::size_t size = way == Way::automatic ? 6 : 5;
     REQUIRE(eventually([&] { return running(ours) == size; }));
     CHECK(keeper.signal(tree.id, SIGKILL, false) == 0);
     CHECK(keeper.expect<link::Exited>().id == tree.id);
@@ -112,7 +112,7 @@ TEST_CASE("a signal to one process spares the rest of its tree") {
 }
 
 TEST_CASE("the remains of a child that ended by itself can still be signalled") {
-    const auto way = GENERATE(Cgroups::automatic, Cgroups::off);
+    const auto way = GENERATE(Way::automatic, Way::off);
     if (!available(way)) return;
     RunningKeeper keeper(relay::obedient, with(way));
     keeper.take_over();
@@ -120,7 +120,7 @@ TEST_CASE("the remains of a child that ended by itself can still be signalled") 
     const auto tree = keeper.start(shell(tree_script(ours, way, false)));
     const auto exited = keeper.expect<link::Exited>();
     CHECK(exited.ending.exit_code == 4);
-    const std::size_t size = way == Cgroups::automatic ? 5 : 4;
+    const std::size_t size = way == Way::automatic ? 5 : 4;
     REQUIRE(eventually([&] { return running(ours) == size; }));
     CHECK(keeper.signal(tree.id, SIGTERM, true) == 0);
     CHECK(eventually([&] { return running(ours) == 0; }));
@@ -130,7 +130,7 @@ TEST_CASE("the remains of a child that ended by itself can still be signalled") 
 }
 
 TEST_CASE("SIGKILL to a tree wins against processes that fork without end") {
-    const auto way = GENERATE(Cgroups::automatic, Cgroups::off);
+    const auto way = GENERATE(Way::automatic, Way::off);
     if (!available(way)) return;
     RunningKeeper keeper(relay::obedient, with(way));
     keeper.take_over();
@@ -155,7 +155,7 @@ TEST_CASE("SIGKILL to a tree wins against processes that fork without end") {
 
 TEST_CASE("without cgroups, even what hid from its tree ends with the keeper") {
     const std::string ours = token();
-    RunningKeeper keeper(relay::obedient, with(Cgroups::off));
+    RunningKeeper keeper(relay::obedient, with(Way::off));
     keeper.take_over();
     keeper.start(shell("(env -i setsid /usr/bin/tail -f /dev/null " + ours + " &); exit 0"));
     REQUIRE(eventually([&] { return running(ours) == 1; }));
@@ -167,7 +167,7 @@ TEST_CASE("without cgroups, even what hid from its tree ends with the keeper") {
 }
 
 TEST_CASE("the cgroups of a keeper that was killed are cleared away by the next one") {
-    if (!available(Cgroups::automatic)) return;
+    if (!available(Way::automatic)) return;
     pid_t first = 0;
     pid_t worker = 0;
     {

@@ -17,10 +17,10 @@ struct Told {
     std::optional<Ending> ending;
 };
 
-class Listener final : public Announcer {
+class Recorder final : public Announcer {
   public:
-    Listener() : before_(muster::process::set_announcer(this)) {}
-    ~Listener() override { muster::process::set_announcer(before_); }
+    Recorder() : before_(muster::process::set_announcer(this)) {}
+    ~Recorder() override { muster::process::set_announcer(before_); }
     void started(pid_t pid, const std::string& name) noexcept override {
         told.push_back({pid, name, process_state(pid), {}});
     }
@@ -42,7 +42,7 @@ class Listener final : public Announcer {
 
 TEST_CASE("a child is announced before its function runs, and its end while it is a zombie") {
     Channel running;
-    Listener listener;
+    Recorder listener;
     Process process(Process::Options{.name = "announced"}, [&] {
         running.send(1);
         return 3;
@@ -83,7 +83,7 @@ TEST_CASE("while the announcer is told of a start the child's function has not b
 }
 
 TEST_CASE("an end by signal is announced as one") {
-    Listener listener;
+    Recorder listener;
     Process process(hang);
     process.start().kill();
     process.join();
@@ -97,7 +97,7 @@ TEST_CASE("a new announcer hears of the children that run already") {
     Channel go;
     Process process(Process::Options{.name = "early"}, [&] { go.receive<int>(); });
     process.start();
-    Listener listener;
+    Recorder listener;
     REQUIRE(listener.told.size() == 1);
     CHECK(listener.told[0].pid == process.pid());
     CHECK(listener.told[0].name == "early");
@@ -108,7 +108,7 @@ TEST_CASE("a new announcer hears of the children that run already") {
 
 TEST_CASE(
     "every fork is bracketed for the announcer, and the child begins with none of the parent's children") {
-    Listener listener;
+    Recorder listener;
     Process process(
         [&] { return static_cast<int>(listener.told.size()) * 10 + listener.forks - listener.returns; });
     process.start();
