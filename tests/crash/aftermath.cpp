@@ -2,6 +2,7 @@
 
 #include "containers/containers.hpp"
 #include "containers/scalars.hpp"
+#include "support/bytes.hpp"
 #include "support/snapshot.hpp"
 #include "sync/sync.hpp"
 
@@ -18,27 +19,26 @@ using heap::ObjectRef;
 using segment::Segment;
 
 // The value as MessagePack: queues that sort look into it.
-constexpr std::string_view key = "a further key", value = "\xbf" "a further value, a MessagePack ";
-
-containers::Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+constexpr std::string_view further_key = "a further key",
+                           further_value = "\xbf" "a further value, a MessagePack ";
 
 std::string use_dict(const Segment& segment, ObjectRef ref) {
     Table dict(segment, ref);
     const std::uint64_t size = dict.size();
-    dict.set(bytes(key), {}, bytes(value));
+    dict.set(bytes(further_key), {}, bytes(further_value));
     muster::detail::Buffer out;
-    const bool found = dict.get(bytes(key), out) && out.bytes().size() == value.size();
+    const bool found = dict.get(bytes(further_key), out) && out.bytes().size() == further_value.size();
     if (!found || dict.size() != size + 1) return "a dict does not take a key";
-    return dict.remove(bytes(key)) && dict.size() == size ? "" : "a dict does not give a key back";
+    return dict.remove(bytes(further_key)) && dict.size() == size ? "" : "a dict does not give a key back";
 }
 
 std::string use_list(const Segment& segment, ObjectRef ref) {
     Sequence list(segment, ref);
     auto lock = list.lock();
     const std::uint64_t size = list.size();
-    list.push_back(lock, bytes(value));
+    list.push_back(lock, bytes(further_value));
     muster::detail::Buffer out;
-    if (list.size() != size + 1 || !list.get(size, out) || out.bytes().size() != value.size())
+    if (list.size() != size + 1 || !list.get(size, out) || out.bytes().size() != further_value.size())
         return "a list does not take an item";
     return list.erase(lock, size) && list.size() == size ? "" : "a list does not give an item back";
 }
@@ -46,7 +46,7 @@ std::string use_list(const Segment& segment, ObjectRef ref) {
 std::string use_queue(const Segment& segment, ObjectRef ref) {
     Queue queue(segment, ref);
     const std::uint64_t size = queue.size();
-    const Queue::Result put = queue.try_put(bytes(value));
+    const Queue::Result put = queue.try_put(bytes(further_value));
     if (put == Queue::Result::closed || put == Queue::Result::full) return {};
     if (queue.size() != size + 1) return "a queue does not take an item";
     muster::detail::Buffer out;

@@ -21,10 +21,6 @@ constexpr std::size_t closely = 16;
 // would take them back.
 enum class First { directory, objects, reader, service, extents };
 
-tx::DomainRep& sessions_domain(const Segment& segment) {
-    return *segment.at<tx::DomainRep>(segment.regions().sessions_domain);
-}
-
 class Examiner {
   public:
     Examiner(const Operation& operation, const Depth& depth) : operation_(operation), depth_(depth), live_(capacity) {

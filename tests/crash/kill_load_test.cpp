@@ -24,20 +24,13 @@ using containers::Queue;
 using containers::Sequence;
 using containers::Table;
 using test::bytes;
+using test::Out;
 
 namespace {
 
 constexpr unsigned workers = 3;
 constexpr int rounds = 200;
 constexpr std::uint64_t most_items = 300;  // of the list, which is cut then
-
-struct Out {
-    std::string value;
-    std::byte* resize(std::size_t size) {
-        value.resize(size);
-        return reinterpret_cast<std::byte*>(value.data());
-    }
-};
 
 // "worker:number", and for some numbers a tail that makes the value a large one.
 std::string entry(unsigned worker, std::uint64_t number) {

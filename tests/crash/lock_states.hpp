@@ -17,7 +17,7 @@ inline sync::LockRep& lock_rep(const segment::Segment& segment, heap::ObjectRef 
 inline std::uint32_t& lock_futex(const segment::Segment& segment) {
     return *sync::futex_of(lock_rep(segment));
 }
-inline bool never() noexcept { return false; }
+inline bool not_destroyed() noexcept { return false; }
 // How long those wait who wait in vain: until they sleep, they do so step by step, and slowly where each step is checked.
 inline constexpr std::chrono::milliseconds in_vain{500};
 
@@ -36,7 +36,7 @@ inline std::function<void(const segment::Segment&)> held_lock(heap::Kind kind, s
     return [=](const segment::Segment& segment) {
         containers::Directory(segment).open_or_create("lock", kind, {});
         if (holder)
-            with_lock<sync::LockWord>([&](sync::LockWord& lock) { (void)lock.acquire(holder, base::Deadline::now(), never); })(
+            with_lock<sync::LockWord>([&](sync::LockWord& lock) { (void)lock.acquire(holder, base::Deadline::now(), not_destroyed); })(
                 segment);
         lock_rep(segment).word |= marks;
     };

@@ -39,6 +39,10 @@ struct Operation {
 inline constexpr sync::SessionId living{0, 1}, dying{1, 1};
 inline constexpr sync::SlotId living_thread = sync::SlotId::make(0, 1), dying_thread = sync::SlotId::make(1, 1);
 
+inline tx::DomainRep& sessions_domain(const segment::Segment& segment) {
+    return *segment.at<tx::DomainRep>(segment.regions().sessions_domain);
+}
+
 std::vector<Operation> transaction_operations();
 std::vector<Operation> extent_operations();
 std::vector<Operation> heap_operations();

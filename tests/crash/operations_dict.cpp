@@ -1,5 +1,4 @@
-#include "containers/containers.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 
 namespace muster::test {
 namespace {
@@ -8,13 +7,7 @@ using containers::Bytes;
 using containers::Directory;
 using containers::Table;
 using heap::Kind;
-using heap::ObjectRef;
 using segment::Segment;
-
-constexpr ObjectRef subject{1, 1};  // the first object of a fresh segment
-
-Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-Table table(const Segment& segment) { return Table(segment, subject); }
 
 void set(const Segment& segment, std::string_view key, std::string_view value) {
     table(segment).set(bytes(key), {}, bytes(value));
@@ -29,39 +22,38 @@ std::string brief(Bytes from) {
     return std::to_string(text.size()) + (uniform ? std::string(" x ") + text[0] : " mixed");
 }
 
-std::string items(const Segment& segment) {
+std::string dict_items(const Segment& segment) {
     std::string text, wrong;
-    const Table subject_table = table(segment);
-    subject_table.for_each([&](std::uint64_t size) { text = std::to_string(size) + ":"; },
+    const Table dict = table(segment);
+    dict.for_each([&](std::uint64_t size) { text = std::to_string(size) + ":"; },
                            [&](Bytes key, Bytes value) { text += " " + brief(key) + "=" + brief(value); });
-    subject_table.verify([&](const std::string& violation) { wrong += " VIOLATION " + violation; });
+    dict.verify([&](const std::string& violation) { wrong += " VIOLATION " + violation; });
     return text + wrong;
 }
 
-void make(const Segment& segment) { Directory(segment).create(Kind::dict, 0u); }
+void make_dict(const Segment& segment) { Directory(segment).create(Kind::dict, 0u); }
 
-void fill(const Segment& segment, int count) {
-    make(segment);
+void fill_dict(const Segment& segment, int count) {
+    make_dict(segment);
     for (int i = 0; i < count; ++i) set(segment, "k" + std::to_string(i), "v" + std::to_string(i));
 }
-void three(const Segment& segment) { fill(segment, 3); }
-
-std::string letters(std::size_t count, char letter) { return std::string(count, letter); }
+void three(const Segment& segment) { fill_dict(segment, 3); }
 
 }  // namespace
 
 std::vector<Operation> dict_operations() {
     std::vector<Operation> all;
-    const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, items}); };
-    add("dict: set, the first", make, [](const Segment& s) { set(s, "k", "v"); });
+    const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, dict_items}); };
+    add("dict: set, the first", make_dict, [](const Segment& s) { set(s, "k", "v"); });
     add("dict: set, a new key", three, [](const Segment& s) { set(s, "new", "value"); });
     add("dict: set, a new key in a tombstone",
         [](const Segment& s) {
-            fill(s, 9);
+            fill_dict(s, 9);
             for (int i = 2; i < 7; ++i) erase(s, "k" + std::to_string(i));
         },
         [](const Segment& s) { set(s, "k4", "again"); });
-    add("dict: set, the index grows", [](const Segment& s) { fill(s, 12); }, [](const Segment& s) { set(s, "new", "value"); });
+    add("dict: set, the index grows", [](const Segment& s) { fill_dict(s, 12); },
+        [](const Segment& s) { set(s, "new", "value"); });
     add("dict: set, the heap grows",
         [](const Segment& s) {
             three(s);
@@ -81,7 +73,7 @@ std::vector<Operation> dict_operations() {
     add("dict: set, over a value in another block", three, [](const Segment& s) { set(s, "k1", letters(200, 'b')); });
     add("dict: set, over the only value",
         [](const Segment& s) {
-            make(s);
+            make_dict(s);
             set(s, "k", "v");
         },
         [](const Segment& s) { set(s, "k", letters(200, 'b')); });
@@ -99,7 +91,7 @@ std::vector<Operation> dict_operations() {
     });
     add("dict: remove, in the middle", three, [](const Segment& s) { erase(s, "k1"); });
     add("dict: remove, the first", three, [](const Segment& s) { erase(s, "k0"); });
-    add("dict: remove, the only one", [](const Segment& s) { fill(s, 1); }, [](const Segment& s) { erase(s, "k0"); });
+    add("dict: remove, the only one", [](const Segment& s) { fill_dict(s, 1); }, [](const Segment& s) { erase(s, "k0"); });
     add("dict: remove, a large value",
         [](const Segment& s) {
             three(s);
@@ -123,13 +115,13 @@ std::vector<Operation> dict_operations() {
         [](const Segment& s) { table(s).set(bytes("new"), bytes("NEW"), bytes("v")); });
     add("dict: set, the index is built anew without tombstones",
         [](const Segment& s) {
-            fill(s, 12);
+            fill_dict(s, 12);
             for (int i = 0; i < 8; ++i) erase(s, "k" + std::to_string(i));
         },
         [](const Segment& s) { set(s, "new", "value"); });
     add("dict: set, the first after the last was removed",
         [](const Segment& s) {
-            fill(s, 1);
+            fill_dict(s, 1);
             erase(s, "k0");
         },
         [](const Segment& s) { set(s, "k", "v"); });
@@ -140,13 +132,13 @@ std::vector<Operation> dict_operations() {
         },
         [](const Segment& s) { set(s, "k1", letters(34'000, 'M')); });
     all.back().long_way = true;
-    add("dict: set, the index grows into an extent of its own", [](const Segment& s) { fill(s, 3072); },
+    add("dict: set, the index grows into an extent of its own", [](const Segment& s) { fill_dict(s, 3072); },
         [](const Segment& s) { set(s, "new", "value"); });
     all.back().long_way = true;
     add("dict: remove, the last", three, [](const Segment& s) { erase(s, "k2"); });
-    add("dict: remove_last, the only one", [](const Segment& s) { fill(s, 1); },
+    add("dict: remove_last, the only one", [](const Segment& s) { fill_dict(s, 1); },
         [](const Segment& s) { table(s).remove_last([](Bytes, Bytes) { return true; }); });
-    add("dict: clear, the only one", [](const Segment& s) { fill(s, 1); }, [](const Segment& s) { table(s).clear(); });
+    add("dict: clear, the only one", [](const Segment& s) { fill_dict(s, 1); }, [](const Segment& s) { table(s).clear(); });
     return all;
 }
 

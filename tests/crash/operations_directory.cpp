@@ -29,7 +29,7 @@ std::string objects_and_marks(const Segment& segment) {
     return text + ", " + std::to_string(root.collections) + " collections";
 }
 
-void make(const Segment& segment, const char* name, Kind kind = Kind::dict) {
+void make_named(const Segment& segment, const char* name, Kind kind = Kind::dict) {
     Directory(segment).open_or_create(name, kind, {});
 }
 
@@ -48,13 +48,13 @@ const std::vector<std::string>& of_one_bucket(const Segment& segment) {
 }
 std::function<void(const Segment&)> one_bucket(std::size_t count) {
     return [count](const Segment& segment) {
-        for (std::size_t i = 0; i < count; ++i) make(segment, of_one_bucket(segment)[i].c_str(), Kind::lock);
+        for (std::size_t i = 0; i < count; ++i) make_named(segment, of_one_bucket(segment)[i].c_str(), Kind::lock);
     };
 }
 
-void fill(const Segment& segment) {
-    make(segment, "first");
-    make(segment, "second", Kind::lock);
+void fill_directory(const Segment& segment) {
+    make_named(segment, "first");
+    make_named(segment, "second", Kind::lock);
     Directory(segment).create(Kind::list, 3u);
 }
 
@@ -62,26 +62,30 @@ void fill(const Segment& segment) {
 
 std::vector<Operation> directory_operations() {
     std::vector<Operation> all;
-    all.push_back({"directory: open_or_create, the first", [](const Segment&) {}, [](const Segment& s) { make(s, "first"); }, objects});
-    all.push_back({"directory: open_or_create, in a fresh entry", fill, [](const Segment& s) { make(s, "third", Kind::queue); }, objects});
+    all.push_back({"directory: open_or_create, the first",
+                   [](const Segment&) {}, [](const Segment& s) { make_named(s, "first"); }, objects});
+    all.push_back({"directory: open_or_create, in a fresh entry", fill_directory,
+                   [](const Segment& s) { make_named(s, "third", Kind::queue); }, objects});
     all.push_back({"directory: open_or_create, in a freed entry",
                    [](const Segment& s) {
-                       fill(s);
+                       fill_directory(s);
                        Directory(s).erase("first");
                    },
-                   [](const Segment& s) { make(s, "other"); }, objects});
-    all.push_back({"directory: create", fill, [](const Segment& s) { Directory(s).create(Kind::list, 700u); }, objects});
-    all.push_back({"directory: erase", fill, [](const Segment& s) { Directory(s).erase("first"); }, objects});
-    all.push_back({"directory: hold", fill, [](const Segment& s) { Directory(s).hold({3, 1}, 900u); }, objects});
+                   [](const Segment& s) { make_named(s, "other"); }, objects});
+    all.push_back({"directory: create", fill_directory,
+                   [](const Segment& s) { Directory(s).create(Kind::list, 700u); }, objects});
+    all.push_back({"directory: erase", fill_directory, [](const Segment& s) { Directory(s).erase("first"); }, objects});
+    all.push_back({"directory: hold", fill_directory, [](const Segment& s) { Directory(s).hold({3, 1}, 900u); }, objects});
     all.push_back({"directory: release, still held",
                    [](const Segment& s) {
-                       fill(s);
+                       fill_directory(s);
                        Directory(s).hold({3, 1}, 900u);
                    },
                    [](const Segment& s) { Directory(s).release({3, 1}, 900u); }, objects});
-    all.push_back({"directory: release, the last", fill, [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects});
+    all.push_back({"directory: release, the last", fill_directory,
+                   [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects});
     const auto stored = [](const Segment& s) {
-        fill(s);
+        fill_directory(s);
         Directory(s).note_stored({1, 1}, {3, 1});
     };
     const auto unreached = [stored](const Segment& s) {
@@ -89,9 +93,11 @@ std::vector<Operation> directory_operations() {
         Directory(s).release({3, 1}, 3u);
         Directory(s).begin_collection();
     };
-    all.push_back({"directory: note_stored", fill, [](const Segment& s) { Directory(s).note_stored({1, 1}, {3, 1}); },
+    all.push_back({"directory: note_stored", fill_directory,
+                   [](const Segment& s) { Directory(s).note_stored({1, 1}, {3, 1}); },
                    objects_and_marks});
-    all.push_back({"directory: note_stored, in itself", fill, [](const Segment& s) { Directory(s).note_stored({3, 1}, {3, 1}); },
+    all.push_back({"directory: note_stored, in itself", fill_directory,
+                   [](const Segment& s) { Directory(s).note_stored({3, 1}, {3, 1}); },
                    objects_and_marks});
     all.push_back({"directory: release, the last of what was stored", stored,
                    [](const Segment& s) { Directory(s).release({3, 1}, 3u); }, objects_and_marks});
@@ -105,23 +111,23 @@ std::vector<Operation> directory_operations() {
                    objects_and_marks});
     all.push_back({"directory: release_all",
                    [](const Segment& s) {
-                       fill(s);
+                       fill_directory(s);
                        Directory(s).create(Kind::dict, 3u);
                        Directory(s).hold({3, 1}, 900u);
                    },
                    [](const Segment& s) { Directory(s).release_all(3u); }, objects, true, true});
     const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, objects}); };
-    add("directory: close, of all there is", fill, [](const Segment& s) { Directory(s).close(); });
+    add("directory: close, of all there is", fill_directory, [](const Segment& s) { Directory(s).close(); });
     all.back().in_steps = true;
     all.back().contents = [](const Segment& s) { return objects(s) + (Directory(s).closed() ? " closed" : ""); };
-    add("directory: open_or_create, a longest name", fill,
-        [](const Segment& s) { make(s, std::string(heap::max_name, 'n').c_str()); });
+    add("directory: open_or_create, a longest name", fill_directory,
+        [](const Segment& s) { make_named(s, std::string(heap::max_name, 'n').c_str()); });
     add("directory: open_or_create, in a bucket that others share", one_bucket(2),
-        [](const Segment& s) { make(s, of_one_bucket(s)[2].c_str(), Kind::lock); });
+        [](const Segment& s) { make_named(s, of_one_bucket(s)[2].c_str(), Kind::lock); });
     add("directory: open_or_create, where entries get memory", [](const Segment& s) {
-        for (int i = 0; i < 64; ++i) make(s, ("lock " + std::to_string(i)).c_str(), Kind::lock);
-    }, [](const Segment& s) { make(s, "one more"); });
-    add("directory: erase, the only one", [](const Segment& s) { make(s, "first"); },
+        for (int i = 0; i < 64; ++i) make_named(s, ("lock " + std::to_string(i)).c_str(), Kind::lock);
+    }, [](const Segment& s) { make_named(s, "one more"); });
+    add("directory: erase, the only one", [](const Segment& s) { make_named(s, "first"); },
         [](const Segment& s) { Directory(s).erase("first"); });
     for (const std::size_t i : {0u, 1u, 2u}) {
         static constexpr const char* names[]{"directory: erase, the last of a bucket",
@@ -131,10 +137,10 @@ std::vector<Operation> directory_operations() {
     }
     add("directory: create, the first", [](const Segment&) {},
         [](const Segment& s) { Directory(s).create(Kind::queue, 0u); });
-    add("directory: create, a lock", fill, [](const Segment& s) { Directory(s).create(Kind::lock, 5u); });
+    add("directory: create, a lock", fill_directory, [](const Segment& s) { Directory(s).create(Kind::lock, 5u); });
     add("directory: erase, an object with much memory",
         [](const Segment& s) {
-            fill(s);
+            fill_directory(s);
             heap::ObjectLock lock(s, {1, 1});
             heap::Heap heap = lock.heap();
             for (int i = 0; i < 3; ++i) heap.grow(40'000);
@@ -143,7 +149,7 @@ std::vector<Operation> directory_operations() {
     // Erased while somebody was inside, who then died: it waits to be taken apart.
     all.push_back({"directory: finish_erased",
                    [](const Segment& s) {
-                       fill(s);
+                       fill_directory(s);
                        Shared<bool> inside;
                        Child other([&] {
                            const heap::ObjectLock lock(s, {1, 1});

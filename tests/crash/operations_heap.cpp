@@ -1,5 +1,4 @@
-#include "containers/directory.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 #include "support/temp_segment.hpp"
 
 namespace muster::test {
@@ -9,40 +8,38 @@ using containers::Directory;
 using heap::Heap;
 using heap::Kind;
 using heap::ObjectLock;
-using heap::ObjectRef;
 using segment::Segment;
 using tx::Tx;
 
-constexpr ObjectRef subject{1, 1};  // the first object of a fresh segment
-constexpr std::uint64_t small = 100, large = 50'000;
+constexpr std::uint64_t small_block = 100, large_block = 50'000;
 
 // The subject's root, as these tests use it: blocks that it holds.
-struct RootRep {
+struct BlocksRep {
     tx::Cell<std::uint64_t> blocks[8];
 };
 
-RootRep& root(const ObjectLock& lock) { return heap::root_of<RootRep>(lock.object()); }
+BlocksRep& blocks_root(const ObjectLock& lock) { return heap::root_of<BlocksRep>(lock.object()); }
 
 void make_subject(const Segment& segment) { Directory(segment).create(Kind::dict, 0u); }
 
-void allocate(const Segment& segment, std::size_t index, std::uint64_t size) {
+void allocate_block(const Segment& segment, std::size_t index, std::uint64_t size) {
     ObjectLock lock(segment, subject);
-    heap::mutate(lock, [&](Tx& tx, Heap& heap) { tx.set(root(lock).blocks[index], heap.allocate(tx, size)); });
+    heap::mutate(lock, [&](Tx& tx, Heap& heap) { tx.set(blocks_root(lock).blocks[index], heap.allocate(tx, size)); });
 }
 
-void free(const Segment& segment, std::size_t index, std::uint64_t size) {
+void free_block(const Segment& segment, std::size_t index, std::uint64_t size) {
     ObjectLock lock(segment, subject);
     heap::mutate(lock, [&](Tx& tx, Heap& heap) {
-        const std::uint64_t block = root(lock).blocks[index];
-        tx.set(root(lock).blocks[index], 0);
+        const std::uint64_t block = blocks_root(lock).blocks[index];
+        tx.set(blocks_root(lock).blocks[index], 0);
         heap.free(tx, block, size);
     });
 }
 
-void reset(const Segment& segment) {
+void reset_heap(const Segment& segment) {
     ObjectLock lock(segment, subject);
     heap::mutate(lock, [&](Tx& tx, Heap& heap) {
-        for (auto& block : root(lock).blocks) tx.set(block, 0);
+        for (auto& block : blocks_root(lock).blocks) tx.set(block, 0);
         heap.reset(tx);
     });
 }
@@ -52,10 +49,10 @@ void reset(const Segment& segment) {
 std::string blocks_of(const ObjectLock& lock) {
     std::string text;
     for (std::size_t i = 0; i < 8; ++i) {
-        const std::uint64_t block = root(lock).blocks[i];
+        const std::uint64_t block = blocks_root(lock).blocks[i];
         text += block != 0 ? 'x' : '.';
         for (std::size_t j = 0; j < i; ++j)
-            if (block != 0 && block == root(lock).blocks[j]) text += " twice ";
+            if (block != 0 && block == blocks_root(lock).blocks[j]) text += " twice ";
     }
     return text + ", live " + std::to_string(lock.heap().live_bytes());
 }
@@ -74,7 +71,7 @@ std::string blocks_and_room(const Segment& segment) {
     return blocks_of(lock) + ", room " + std::to_string(room);
 }
 
-std::string bytes(const Segment& segment) {
+std::string blocks_and_bytes(const Segment& segment) {
     const ObjectLock lock(segment, subject);
     return blocks_of(lock) + ", bytes " + std::to_string(lock.heap().bytes());
 }
@@ -83,110 +80,112 @@ std::string bytes(const Segment& segment) {
 
 std::vector<Operation> heap_operations() {
     std::vector<Operation> all;
-    all.push_back({"heap: allocate, small from fresh memory", make_subject, [](const Segment& s) { allocate(s, 0, small); }, blocks_and_room});
+    all.push_back({"heap: allocate, small from fresh memory", make_subject,
+                   [](const Segment& s) { allocate_block(s, 0, small_block); }, blocks_and_room});
     all.push_back({"heap: allocate, small from freed memory",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, small);
-                       allocate(s, 1, small);
-                       free(s, 0, small);
-                       free(s, 1, small);
+                       allocate_block(s, 0, small_block);
+                       allocate_block(s, 1, small_block);
+                       free_block(s, 0, small_block);
+                       free_block(s, 1, small_block);
                    },
-                   [](const Segment& s) { allocate(s, 2, small); }, blocks_and_room});
+                   [](const Segment& s) { allocate_block(s, 2, small_block); }, blocks_and_room});
     all.push_back({"heap: allocate, small where the heap grows",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, 3000);
+                       allocate_block(s, 0, 3000);
                    },
-                   [](const Segment& s) { allocate(s, 1, 3000); }, blocks});
-    all.push_back({"heap: allocate, large", make_subject, [](const Segment& s) { allocate(s, 0, large); }, blocks});
+                   [](const Segment& s) { allocate_block(s, 1, 3000); }, blocks});
+    all.push_back({"heap: allocate, large", make_subject,
+                   [](const Segment& s) { allocate_block(s, 0, large_block); }, blocks});
     all.push_back({"heap: allocate, large from a spare extent",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, large);
-                       allocate(s, 1, large);
-                       free(s, 0, large);
-                       free(s, 1, large);
+                       allocate_block(s, 0, large_block);
+                       allocate_block(s, 1, large_block);
+                       free_block(s, 0, large_block);
+                       free_block(s, 1, large_block);
                    },
-                   [](const Segment& s) { allocate(s, 2, large); }, blocks});
+                   [](const Segment& s) { allocate_block(s, 2, large_block); }, blocks});
     all.push_back({"heap: free, small",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, small);
-                       allocate(s, 1, small);
-                       free(s, 1, small);
+                       allocate_block(s, 0, small_block);
+                       allocate_block(s, 1, small_block);
+                       free_block(s, 1, small_block);
                    },
-                   [](const Segment& s) { free(s, 0, small); }, blocks_and_room});
+                   [](const Segment& s) { free_block(s, 0, small_block); }, blocks_and_room});
     all.push_back({"heap: free, large",
                    [](const Segment& s) {
                        make_subject(s);
-                       for (std::size_t i = 0; i < 3; ++i) allocate(s, i, large);
+                       for (std::size_t i = 0; i < 3; ++i) allocate_block(s, i, large_block);
                    },
-                   [](const Segment& s) { free(s, 1, large); }, blocks});
+                   [](const Segment& s) { free_block(s, 1, large_block); }, blocks});
     all.push_back({"heap: trim",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, large);
-                       free(s, 0, large);
+                       allocate_block(s, 0, large_block);
+                       free_block(s, 0, large_block);
                    },
                    [](const Segment& s) {
                        ObjectLock lock(s, subject);
                        lock.heap().trim();
                    },
-                   bytes});
+                   blocks_and_bytes});
     all.push_back({"heap: shrink, a spare block and a chunk that nobody has used",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, large);
-                       free(s, 0, large);
+                       allocate_block(s, 0, large_block);
+                       free_block(s, 0, large_block);
                        ObjectLock lock(s, subject);
-                       lock.heap().grow(small);
+                       lock.heap().grow(small_block);
                    },
                    [](const Segment& s) {
                        ObjectLock lock(s, subject);
                        lock.heap().shrink();
                    },
-                   bytes});
+                   blocks_and_bytes});
     all.back().in_steps = true;
     all.push_back({"heap: reset",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, small);
-                       allocate(s, 1, 4000);
-                       allocate(s, 2, large);
+                       allocate_block(s, 0, small_block);
+                       allocate_block(s, 1, 4000);
+                       allocate_block(s, 2, large_block);
                    },
-                   reset, blocks});
+                   reset_heap, blocks});
     all.push_back({"heap: reset, every free list in use",
                    [](const Segment& s) {
                        make_subject(s);
                        for (unsigned i = 0; i < heap::class_count; ++i) {
-                           allocate(s, i % 8, heap::class_size(i));
-                           free(s, i % 8, heap::class_size(i));
+                           allocate_block(s, i % 8, heap::class_size(i));
+                           free_block(s, i % 8, heap::class_size(i));
                        }
-                       allocate(s, 0, small);
+                       allocate_block(s, 0, small_block);
                    },
-                   reset, bytes});
+                   reset_heap, blocks_and_bytes});
     all.push_back({"heap: allocate, the largest of the classes", make_subject,
-                   [](const Segment& s) { allocate(s, 0, heap::largest_class); }, blocks});
+                   [](const Segment& s) { allocate_block(s, 0, heap::largest_class); }, blocks});
     all.push_back({"heap: allocate, the smallest above the classes", make_subject,
-                   [](const Segment& s) { allocate(s, 0, heap::largest_class + 1); }, blocks});
+                   [](const Segment& s) { allocate_block(s, 0, heap::largest_class + 1); }, blocks});
     all.push_back({"heap: free, the last of a class",
                    [](const Segment& s) {
                        make_subject(s);
-                       allocate(s, 0, 16);
+                       allocate_block(s, 0, 16);
                    },
-                   [](const Segment& s) { free(s, 0, 16); }, blocks_and_room});
+                   [](const Segment& s) { free_block(s, 0, 16); }, blocks_and_room});
     all.push_back({"heap: trim, several",
                    [](const Segment& s) {
                        make_subject(s);
-                       for (std::size_t i = 0; i < 3; ++i) allocate(s, i, large);
-                       for (std::size_t i = 0; i < 3; ++i) free(s, i, large);
+                       for (std::size_t i = 0; i < 3; ++i) allocate_block(s, i, large_block);
+                       for (std::size_t i = 0; i < 3; ++i) free_block(s, i, large_block);
                    },
                    [](const Segment& s) {
                        ObjectLock lock(s, subject);
                        lock.heap().trim();
                    },
-                   bytes});
+                   blocks_and_bytes});
     all.back().in_steps = true;  // one extent after the other
     for (Operation& operation : all) operation.real_containers = false;
     return all;

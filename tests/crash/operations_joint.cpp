@@ -2,8 +2,7 @@
 #include <functional>
 #include <memory>
 
-#include "containers/containers.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 
 namespace muster::test {
 namespace {
@@ -21,61 +20,60 @@ using heap::ObjectRef;
 using segment::Segment;
 using tx::Tx;
 
-constexpr ObjectRef left{1, 1}, right{2, 1}, list{3, 1}, jobs{4, 1}, counts{5, 1}, numbers{6, 1};
+constexpr ObjectRef left{1, 1}, right{2, 1}, joint_list{3, 1}, jobs{4, 1}, counts{5, 1}, joint_numbers{6, 1};
 // Of another world: a dict, which is `left`, and queues in the other orders.
 constexpr ObjectRef stack{2, 1}, lowest{3, 1};
 
-Bytes bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-std::string text_of(Bytes from) {
+std::string shortened(Bytes from) {
     const std::string text(reinterpret_cast<const char*>(from.data()), from.size());
     return text.size() <= 24 ? text : std::to_string(text.size()) + " x " + text[0];
 }
 
 // Two dicts, a list, a queue, a counter and an array, with a few items each.
-void world(const Segment& segment) {
+void joint_world(const Segment& segment) {
     Directory directory(segment);
     for (const Kind kind : {Kind::dict, Kind::dict, Kind::list, Kind::queue, Kind::counter}) directory.create(kind, living.index);
     directory.create(Kind::array, living.index, [&](heap::ObjectRep& object) {
         const std::uint16_t initial[] = {1, 2, 3, 4, 5, 6};
-        Scalars::init(segment, object, numbers.id, ScalarType::uint16, 6, std::as_bytes(std::span(initial)));
+        Scalars::init(segment, object, joint_numbers.id, ScalarType::uint16, 6, std::as_bytes(std::span(initial)));
     });
     for (const ObjectRef ref : {left, right, counts})
         for (const char* key : {"a", "b", "c"}) Table(segment, ref).set(bytes(key), {}, bytes("value 10"));
-    Sequence items(segment, list);
+    Sequence items(segment, joint_list);
     auto held = items.lock();
     for (const char* item : {"one", "two, in a block", "three, in a block", "four"}) items.push_back(held, bytes(item));
     for (const char* job : {"job 1", "job 2", "job 3"}) Queue(segment, jobs).try_put(bytes(job));
 }
 
-std::string all(const Segment& segment) {
+std::string joint_contents(const Segment& segment) {
     std::string text, wrong;
     const auto violation = [&](const std::string& what) { wrong += " VIOLATION " + what; };
     for (const ObjectRef ref : {left, right, counts}) {
         const Table table(segment, ref);
         std::string part;
         table.for_each([&](std::uint64_t) { part.clear(); },
-                       [&](Bytes key, Bytes value) { part += " " + text_of(key) + "=" + text_of(value); });
+                       [&](Bytes key, Bytes value) { part += " " + shortened(key) + "=" + shortened(value); });
         table.verify(violation);
         text += part + ";";
     }
-    const Sequence items(segment, list);
+    const Sequence items(segment, joint_list);
     containers::Strings copies;
     items.read(0, containers::max_items, copies);
-    for (std::size_t i = 0; i < copies.size(); ++i) text += " " + text_of(copies[i]);
+    for (std::size_t i = 0; i < copies.size(); ++i) text += " " + shortened(copies[i]);
     items.verify(violation);
     text += ";";
     const Queue queue(segment, jobs);
-    queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + text_of(item); });
+    queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + shortened(item); });
     queue.verify(violation);
     text += ";";
-    const Scalars array(segment, numbers);
+    const Scalars array(segment, joint_numbers);
     for (std::uint64_t i = 0; i < array.length(); ++i) text += " " + std::to_string(array.load(i));
     array.verify(violation);
     return text + wrong;
 }
 
 // A string as MessagePack has it, which compares.
-std::string value(std::string_view text) {
+std::string text_value(std::string_view text) {
     if (text.size() < 32) return std::string(1, static_cast<char>(0xa0 + text.size())) + std::string(text);
     return std::string{static_cast<char>(0xda), static_cast<char>(text.size() >> 8), static_cast<char>(text.size() & 0xff)} +
            std::string(text);
@@ -91,7 +89,8 @@ std::function<void(const Segment&)> orders(int count) {
         for (const char* key : {"a", "b"}) Table(segment, left).set(bytes(key), {}, bytes("value 10"));
         for (int i = 0; i < count; ++i)
             for (const ObjectRef ref : {stack, lowest})
-                Queue(segment, ref).try_put(bytes(value(std::string(1, static_cast<char>('b' + i * 2 % 24)) + ", in a block")));
+                Queue(segment, ref).try_put(
+                    bytes(text_value(std::string(1, static_cast<char>('b' + i * 2 % 24)) + ", in a block")));
     };
 }
 
@@ -101,24 +100,24 @@ std::string all_orders(const Segment& segment) {
     const Table table(segment, left);
     std::string part;
     table.for_each([&](std::uint64_t) { part.clear(); },
-                   [&](Bytes key, Bytes there) { part += " " + text_of(key) + "=" + text_of(there); });
+                   [&](Bytes key, Bytes there) { part += " " + shortened(key) + "=" + shortened(there); });
     table.verify(violation);
     text += part;
     for (const ObjectRef ref : {stack, lowest}) {
         const Queue queue(segment, ref);
         text += "; " + std::to_string(queue.unfinished()) + ":";
-        queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + text_of(item.subspan(1)); });
+        queue.for_each([](std::uint64_t) {}, [&](Bytes item) { text += " " + shortened(item.subspan(1)); });
         queue.verify(violation);
     }
     return text + wrong;
 }
 
-using Change = std::function<void(const Segment&, Tx&, Heap&)>;
+using Within = std::function<void(const Segment&, Tx&, Heap&)>;
 using Before = std::function<void(const Segment&, ObjectLock&)>;
 // Of one object: what is prepared under its lock, and its part of the change.
 struct Part {
     ObjectRef ref;
-    Change change;
+    Within change;
     Before before = {};
 };
 
@@ -144,15 +143,15 @@ Part remove(ObjectRef ref, const std::string& key) {
     return {ref, [=](const Segment& s, Tx& tx, Heap& heap) { Table(s, ref).remove_within(tx, heap, bytes(key)); }};
 }
 Part push(const std::vector<std::string>& values) {
-    return {list,
+    return {joint_list,
             [=](const Segment& s, Tx& tx, Heap&) {
-                Sequence items(s, list);
+                Sequence items(s, joint_list);
                 items.resize_within(tx, items.size() + values.size());
             },
             [=](const Segment& s, ObjectLock& lock) {
                 containers::Strings all;
                 for (const std::string& value : values) all.add(bytes(value));
-                Sequence(s, list).stage(lock, all);
+                Sequence(s, joint_list).stage(lock, all);
             }};
 }
 Part put(const std::string& job) {
@@ -192,14 +191,12 @@ Part both(const Part& first, const Part& second) {
             }};
 }
 
-std::string letters(std::size_t count, char letter) { return std::string(count, letter); }
-
 }  // namespace
 
 std::vector<Operation> joint_operations() {
     std::vector<Operation> rows;
     const auto add = [&](const char* name, std::vector<Part> parts) {
-        rows.push_back({name, world, [parts](const Segment& s) { together(s, parts); }, all});
+        rows.push_back({name, joint_world, [parts](const Segment& s) { together(s, parts); }, joint_contents});
     };
     add("transact: set_within, a transfer between two dicts", {set(left, "a", "value 09"), set(right, "a", "value 11")});
     add("transact: set_within, from dict to dict", {remove(left, "b"), set(right, "b of the other", "value 10")});
@@ -216,13 +213,14 @@ std::vector<Operation> joint_operations() {
          remove(right, "a")});
     add("transact: stage, dict and list", {set(left, "a", "value 09"), push({"five", "six, which has a block of its own"})});
     add("transact: resize_within, the last two of a list go to a dict",
-        {set(right, "d", "three four"), {list, [](const Segment& s, Tx& tx, Heap&) { Sequence(s, list).resize_within(tx, 2); }}});
+        {set(right, "d", "three four"),
+         {joint_list, [](const Segment& s, Tx& tx, Heap&) { Sequence(s, joint_list).resize_within(tx, 2); }}});
     add("transact: set_within, list and counter",
-        {{list,
+        {{joint_list,
           [](const Segment& s, Tx& tx, Heap& heap) {
-              Sequence(s, list).set_within(tx, heap, 1, bytes("two, in another block than before"));
-              Sequence(s, list).set_within(tx, heap, 2, bytes("THREE, IN A BLOCK"));
-              Sequence(s, list).set_within(tx, heap, 0, bytes("1"));
+              Sequence(s, joint_list).set_within(tx, heap, 1, bytes("two, in another block than before"));
+              Sequence(s, joint_list).set_within(tx, heap, 2, bytes("THREE, IN A BLOCK"));
+              Sequence(s, joint_list).set_within(tx, heap, 0, bytes("1"));
           }},
          set(counts, "a", "value 11")});
     add("transact: put_within, dict and queue", {remove(left, "c"), put("job 4")});
@@ -235,13 +233,14 @@ std::vector<Operation> joint_operations() {
         {set(left, "a", "value 08"), remove(right, "a"), push({"five"}), take(1), set(counts, "a", "value 12")});
     rows.back().long_way = true;
     add("transact: set_within, a number of an array, two more, and a dict's key",
-        {set(left, "a", "value 09"), {numbers, [](const Segment& s, Tx& tx, Heap&) {
-             for (const std::uint64_t index : {1u, 2u, 5u}) Scalars(s, numbers).set_within(tx, index, 500 + index);
+        {set(left, "a", "value 09"), {joint_numbers, [](const Segment& s, Tx& tx, Heap&) {
+             for (const std::uint64_t index : {1u, 2u, 5u}) Scalars(s, joint_numbers).set_within(tx, index, 500 + index);
          }}});
     const auto add_order = [&](const char* name, int items, std::vector<Part> parts) {
         rows.push_back({name, orders(items), [parts](const Segment& s) { together(s, parts); }, all_orders});
     };
-    const std::string a = value("a"), e = value("e, in a block"), g = value("g, in another block"), z = value(letters(3000, 'z'));
+    const std::string a = text_value("a"), e = text_value("e, in a block"), g = text_value("g, in another block"),
+                      z = text_value(letters(3000, 'z'));
     add_order("transact: put_within, dict and stack", 3, {set(left, "a", "value 09"), pass(stack, {a, e}, 0)});
     add_order("transact: put_within, dict and priority queue", 3, {remove(left, "b"), pass(lowest, {a, e, z}, 0)});
     add_order("transact: put_within, a leaf is cut", 64, {set(left, "a", "value 09"), pass(lowest, {e}, 0)});
@@ -269,7 +268,7 @@ std::vector<Operation> joint_operations() {
         {set(left, "long", letters(6000, 'l')), set(right, "large", letters(33'000, 'L'))});
     rows.back().long_way = true;
     // One change, then another that is taken back: its number is the next one's.
-    rows.push_back({"transact: roll back, after all was changed", world,
+    rows.push_back({"transact: roll back, after all was changed", joint_world,
                     [](const Segment& s) {
                         together(s, {set(left, "a", "value 09"), set(right, "a", "value 11")});
                         Part fails = take(1);
@@ -282,7 +281,7 @@ std::vector<Operation> joint_operations() {
                         } catch (int) {
                         }
                     },
-                    all});
+                    joint_contents});
     return rows;
 }
 

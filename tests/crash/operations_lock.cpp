@@ -24,9 +24,10 @@ std::vector<Operation> lock_operations() {
         operation.right_too = lock_freed;
         operation.again_too = held_or_inherited;
     };
-    const auto now = [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), never); };
+    const auto now = [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), not_destroyed); };
     // After a death it is not this one's any more: who inherits is told so by acquire.
-    Operation& free_one = add("lock: take_free", held({}), [](LockWord& lock) { (void)lock.take_free(dying_thread, never); });
+    Operation& free_one = add("lock: take_free", held({}),
+        [](LockWord& lock) { (void)lock.take_free(dying_thread, not_destroyed); });
     free_one.right_too = lock_freed;
     free_one.again_too = [](const std::string& state, const std::string& after) {
         return state == after || state == "free, the last hold did not end by itself";
@@ -38,10 +39,11 @@ std::vector<Operation> lock_operations() {
     acquisition("lock: acquire, one whose hold was broken", held(living_thread, ended), now);
     // Marks that it waits, and dies or gives up: the holder's release wakes one too many.
     add("lock: acquire, in vain", held(living_thread),
-        [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never); });
+        [](LockWord& lock) { (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), not_destroyed); });
     // The holder dies releasing: whatever had happened, it is free.
-    const auto release = [](LockWord& lock) { (void)lock.release(dying_thread, never); };
-    add("lock: release_own", held(dying_thread), [](LockWord& lock) { (void)lock.release_own(dying_thread, never); }).right_too =
+    const auto release = [](LockWord& lock) { (void)lock.release(dying_thread, not_destroyed); };
+    add("lock: release_own", held(dying_thread),
+        [](LockWord& lock) { (void)lock.release_own(dying_thread, not_destroyed); }).right_too =
         lock_freed;
     add("lock: release", held(dying_thread), release).right_too = lock_freed;
     const auto woken = [&](const char* name, auto setup, auto fn) {
@@ -57,7 +59,7 @@ std::vector<Operation> lock_operations() {
     const auto release_dead = [](LockWord& lock) { lock.release_dead(dying_thread); };
     add("lock: release_dead", held(dying_thread), release_dead).right_too = lock_freed;
     woken("lock: release_dead, somebody sleeps", held(dying_thread, waited_for), release_dead);
-    const auto break_hold = [](LockWord& lock) { lock.break_hold(never); };
+    const auto break_hold = [](LockWord& lock) { lock.break_hold(not_destroyed); };
     add("lock: break_hold", held(living_thread), break_hold);
     woken("lock: break_hold, somebody sleeps", held(living_thread, waited_for), break_hold);
     return all;

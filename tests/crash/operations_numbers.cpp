@@ -1,5 +1,4 @@
-#include "containers/containers.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 
 namespace muster::test {
 namespace {
@@ -7,12 +6,10 @@ namespace {
 using containers::Scalars;
 using segment::Segment;
 
-constexpr heap::ObjectRef subject{1, 1};  // the first object of a fresh segment
-
 Scalars numbers(const Segment& segment) { return Scalars(segment, subject); }
 
 // 1, 2, 3 ... of 16 bits each: several share a word.
-std::function<void(const Segment&)> of(std::size_t length) {
+std::function<void(const Segment&)> array_of(std::size_t length) {
     return [length](const Segment& segment) {
         std::vector<std::uint16_t> initial(length);
         for (std::size_t i = 0; i < length; ++i) initial[i] = static_cast<std::uint16_t>(i + 1);
@@ -22,29 +19,29 @@ std::function<void(const Segment&)> of(std::size_t length) {
     };
 }
 
-void value(const Segment& segment) {
+void make_value(const Segment& segment) {
     const std::int64_t initial = -7;
     containers::Directory(segment).create(heap::Kind::value, 0u, [&](heap::ObjectRep& object) {
         Scalars::init(segment, object, subject.id, ScalarType::int64, 1, std::as_bytes(std::span(&initial, 1)));
     });
 }
 
-std::string contents(const Segment& segment) {
-    const Scalars subject_numbers = numbers(segment);
-    const std::uint64_t length = subject_numbers.length();
-    std::string text = "type " + std::to_string(static_cast<int>(subject_numbers.type()));
+std::string numbers_seen(const Segment& segment) {
+    const Scalars scalars = numbers(segment);
+    const std::uint64_t length = scalars.length();
+    std::string text = "type " + std::to_string(static_cast<int>(scalars.type()));
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < length; ++i) {
-        const std::uint64_t bits = subject_numbers.load(i);
+        const std::uint64_t bits = scalars.load(i);
         sum = sum * 31 + bits;
         if (i < 12) text += " " + std::to_string(bits);
     }
     text += " ... " + std::to_string(length) + " with sum " + std::to_string(sum);
-    subject_numbers.verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
+    scalars.verify([&](const std::string& violation) { text += " VIOLATION " + violation; });
     return text;
 }
 
-void write(const Segment& segment, std::uint64_t first, std::size_t count) {
+void write_numbers(const Segment& segment, std::uint64_t first, std::size_t count) {
     const std::vector<std::uint16_t> values(count, 999);
     numbers(segment).write(first, std::as_bytes(std::span(values)));
 }
@@ -54,19 +51,20 @@ void write(const Segment& segment, std::uint64_t first, std::size_t count) {
 std::vector<Operation> number_operations() {
     std::vector<Operation> all;
     const auto add = [&](const char* name, auto setup, auto run) {
-        all.push_back({name, setup, run, contents});
+        all.push_back({name, setup, run, numbers_seen});
     };
-    add("numbers: exchange, a value", value, [](const Segment& s) { numbers(s).exchange(0, 5); });
-    add("numbers: exchange, an element", of(10), [](const Segment& s) { numbers(s).exchange(6, 500); });
-    add("numbers: compare_exchange, an element", of(10), [](const Segment& s) {
+    add("numbers: exchange, a value", make_value, [](const Segment& s) { numbers(s).exchange(0, 5); });
+    add("numbers: exchange, an element", array_of(10), [](const Segment& s) { numbers(s).exchange(6, 500); });
+    add("numbers: compare_exchange, an element", array_of(10), [](const Segment& s) {
         std::uint64_t expected = 10;
         numbers(s).compare_exchange(9, expected, 500);
     });
-    add("numbers: write, within a word", of(10), [](const Segment& s) { write(s, 5, 2); });
-    add("numbers: write, over some words", of(50), [](const Segment& s) { write(s, 3, 21); });
-    add("numbers: write, up to the log", of(800), [](const Segment& s) { write(s, 0, 4 * Scalars::in_place_words); });
-    add("numbers: write, by way of a copy", of(1200), [](const Segment& s) { write(s, 7, 1100); });
-    add("numbers: write, a block of its own", of(30'000), [](const Segment& s) { write(s, 0, 2000); });
+    add("numbers: write, within a word", array_of(10), [](const Segment& s) { write_numbers(s, 5, 2); });
+    add("numbers: write, over some words", array_of(50), [](const Segment& s) { write_numbers(s, 3, 21); });
+    add("numbers: write, up to the log", array_of(800),
+        [](const Segment& s) { write_numbers(s, 0, 4 * Scalars::in_place_words); });
+    add("numbers: write, by way of a copy", array_of(1200), [](const Segment& s) { write_numbers(s, 7, 1100); });
+    add("numbers: write, a block of its own", array_of(30'000), [](const Segment& s) { write_numbers(s, 0, 2000); });
     return all;
 }
 

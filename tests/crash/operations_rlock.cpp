@@ -12,7 +12,7 @@ std::function<void(const segment::Segment&)> held(sync::SlotId holder, std::uint
         held_lock(heap::Kind::rlock, {})(segment);
         if (holder)
             with_lock<RecursiveLock>([&](RecursiveLock& lock) {
-                (void)lock.acquire_restoring(holder, levels, base::Deadline::now(), never);
+                (void)lock.acquire_restoring(holder, levels, base::Deadline::now(), not_destroyed);
             })(segment);
         lock_rep(segment).word |= marks;
     };
@@ -32,14 +32,14 @@ std::vector<Operation> rlock_operations() {
     const auto again = [](const std::string& state, const std::string& after) {
         return held_or_inherited(state, after) || state == "held by 1, inherited, waited for";
     };
-    const auto acquire = [](RecursiveLock& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), never); };
+    const auto acquire = [](RecursiveLock& lock) { (void)lock.acquire(dying_thread, base::Deadline::now(), not_destroyed); };
     add("rlock: acquire, a free one", held({}, 0), acquire).again_too = again;
     add("rlock: acquire, the second time", held(dying_thread, 1), acquire).again_too = again;
     add("rlock: acquire, the third time", held(dying_thread, 2), acquire).again_too = again;
     add("rlock: acquire, in vain", held(living_thread, 2), [](RecursiveLock& lock) {
-        (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), never);
+        (void)lock.acquire(dying_thread, base::Deadline::after(in_vain), not_destroyed);
     }).right_too = {};
-    const auto release = [](RecursiveLock& lock) { (void)lock.release(dying_thread, never); };
+    const auto release = [](RecursiveLock& lock) { (void)lock.release(dying_thread, not_destroyed); };
     add("rlock: release, the last level", held(dying_thread, 1), release);
     add("rlock: release, one of two levels", held(dying_thread, 2), release).again_too = lock_freed;
     add("rlock: release, the last level and somebody sleeps", held(dying_thread, 1, LockWord::waiters), release).sleeps_on =
@@ -48,7 +48,7 @@ std::vector<Operation> rlock_operations() {
     add("rlock: release_all, of three levels", held(dying_thread, 3), release_all);
     add("rlock: release_all, somebody sleeps", held(dying_thread, 3, LockWord::waiters), release_all).sleeps_on = lock_futex;
     add("rlock: acquire_restoring, three levels", held({}, 0), [](RecursiveLock& lock) {
-        (void)lock.acquire_restoring(dying_thread, 3, base::Deadline::now(), never);
+        (void)lock.acquire_restoring(dying_thread, 3, base::Deadline::now(), not_destroyed);
     }).again_too = [](const std::string& state, const std::string& after) {
         return state == after || state == "held by 1, 3 levels, inherited";
     };

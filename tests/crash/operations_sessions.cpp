@@ -7,12 +7,12 @@ namespace {
 using segment::Segment;
 using sync::Sessions;
 
-constexpr sync::ProcessIdentity process{4711, 12, 34};
+constexpr sync::ProcessIdentity claimant{4711, 12, 34};
 
 void nothing(const Segment&) {}
 
 // Behind the two that are always there: sessions 2 and 3, the second of which has three threads (slots 3 to 5).
-void fill(const Segment& segment) {
+void fill_sessions(const Segment& segment) {
     Sessions sessions(segment);
     sessions.claim_slot(sessions.claim({1, 2, 3}), 5);
     const sync::SessionId second = sessions.claim({7, 8, 9});
@@ -42,31 +42,31 @@ std::string all_sessions(const Segment& segment) {
 std::vector<Operation> session_operations() {
     std::vector<Operation> all;
     const auto add = [&](const char* name, auto setup, auto run) { all.push_back({name, setup, run, all_sessions}); };
-    add("sessions: claim, a fresh one", nothing, [](const Segment& s) { Sessions(s).claim(process); });
+    add("sessions: claim, a fresh one", nothing, [](const Segment& s) { Sessions(s).claim(claimant); });
     add("sessions: claim, the first of all", [](const Segment& s) { Sessions(s).free(living); },
-        [](const Segment& s) { Sessions(s).claim(process); });
+        [](const Segment& s) { Sessions(s).claim(claimant); });
     add("sessions: claim, a freed one",
         [](const Segment& s) {
-            fill(s);
+            fill_sessions(s);
             Sessions(s).free({2, 1});
         },
-        [](const Segment& s) { Sessions(s).claim(process); });
-    add("sessions: free, with several threads", fill, [](const Segment& s) { Sessions(s).free({3, 1}); });
+        [](const Segment& s) { Sessions(s).claim(claimant); });
+    add("sessions: free, with several threads", fill_sessions, [](const Segment& s) { Sessions(s).free({3, 1}); });
     all.back().in_steps = true;
-    add("sessions: free, without any thread", [](const Segment& s) { Sessions(s).claim(process); },
+    add("sessions: free, without any thread", [](const Segment& s) { Sessions(s).claim(claimant); },
         [](const Segment& s) { Sessions(s).free({2, 1}); });
-    add("sessions: claim_slot, a fresh one", fill, [](const Segment& s) { Sessions(s).claim_slot({2, 1}, 99); });
+    add("sessions: claim_slot, a fresh one", fill_sessions, [](const Segment& s) { Sessions(s).claim_slot({2, 1}, 99); });
     add("sessions: claim_slot, a freed one",
         [](const Segment& s) {
-            fill(s);
+            fill_sessions(s);
             Sessions(s).free_slot(sync::SlotId::make(4, 1));
         },
         [](const Segment& s) { Sessions(s).claim_slot({2, 1}, 99); });
     const auto free_slot = [](std::uint32_t index) {
         return [index](const Segment& s) { Sessions(s).free_slot(sync::SlotId::make(index, 1)); };
     };
-    add("sessions: free_slot, of several", fill, free_slot(4));
-    add("sessions: free_slot, the only one", fill, free_slot(2));
+    add("sessions: free_slot, of several", fill_sessions, free_slot(4));
+    add("sessions: free_slot, the only one", fill_sessions, free_slot(2));
     for (Operation& operation : all) operation.service_too = false;  // it frees a session, too
     return all;
 }

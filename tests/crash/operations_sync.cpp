@@ -1,8 +1,7 @@
 // Events, semaphores and barriers: what is kept of who waits and who has what.
 #include "sync/sync.hpp"
 
-#include "containers/containers.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 
 namespace muster::test {
 namespace {
@@ -17,17 +16,16 @@ using sync::Semaphore;
 using sync::Waiter;
 using Setup = std::function<void(const Segment&)>;
 
-constexpr heap::ObjectRef subject{1, 1};  // the first object of a fresh segment
-const std::uint64_t self = sync::owner_of(living), other = sync::owner_of(dying);
-const std::uint64_t former = sync::owner_of({living.index, 77});
+const std::uint64_t living_owner = sync::owner_of(living), dying_owner = sync::owner_of(dying);
+const std::uint64_t former_owner = sync::owner_of({living.index, 77});
 bool nobody(std::uint64_t) { return false; }
-bool the_other(std::uint64_t owner) { return owner == other; }
+bool the_other(std::uint64_t owner) { return owner == dying_owner; }
 
 // The threads, waiting.
 Waiter thread(const Segment& segment, bool of_dying = false) {
     const sync::SlotId slot = of_dying ? dying_thread : living_thread;
     sync::slot_at(segment, slot).reserved[sync::slot_wait_number] = 5;
-    return {slot, of_dying ? other : self, 5};
+    return {slot, of_dying ? dying_owner : living_owner, 5};
 }
 void waits_no_more(const Segment& segment) {
     sync::slot_at(segment, living_thread).reserved[sync::slot_wait_number] = 6;
@@ -36,7 +34,7 @@ std::uint32_t& word_of_living(const Segment& segment) { return sync::sleep_word(
 std::uint32_t& point(const Segment& segment) { return heap::object_at(segment, subject.id).wait_points[0]; }
 
 template <typename... Steps>
-Setup made(Kind kind, containers::Directory::Init init, Steps... steps) {
+Setup made_object(Kind kind, containers::Directory::Init init, Steps... steps) {
     return [=](const Segment& segment) {
         containers::Directory(segment).open_or_create("subject", kind, init);
         (steps(segment), ...);
@@ -64,7 +62,7 @@ std::string event_text(const Segment& segment) {
     return std::to_string(root<sync::EventRep>(segment).word.get());
 }
 Setup event(bool is_set, bool waited_for) {
-    return made(Kind::event, {}, [=](const Segment& s) {
+    return made_object(Kind::event, {}, [=](const Segment& s) {
         if (is_set) Event(s, subject).set();
         if (waited_for) (void)sync::WaitPoint(point(s)).announce();
     });
@@ -85,7 +83,7 @@ std::string semaphore_text(const Segment& segment) {
 }
 template <typename... Steps>
 Setup permits(std::uint64_t value, bool bounded, Steps... steps) {
-    return made(Kind::semaphore, [=](ObjectRep& object) { Semaphore::init(object, value, bounded); }, steps...);
+    return made_object(Kind::semaphore, [=](ObjectRep& object) { Semaphore::init(object, value, bounded); }, steps...);
 }
 auto taken_by(std::uint64_t owner) {
     return [=](const Segment& s) { semaphore(s).try_acquire(owner); };
@@ -102,7 +100,8 @@ void release(const Segment& s, std::uint64_t owner, std::uint64_t count) {
 void release_once(const Segment& s) {
     sync::Woken woken;
     auto& rep = root<sync::SemaphoreRep>(s);
-    if (rep.value == 0 && rep.line.count != 0 && semaphore(s).held(self) == 0) semaphore(s).release(self, 1, woken);
+    if (rep.value == 0 && rep.line.count != 0 && semaphore(s).held(living_owner) == 0)
+        semaphore(s).release(living_owner, 1, woken);
     semaphore(s).drop_dead(nobody, woken);
     sync::wake(s, woken);
 }
@@ -111,7 +110,7 @@ void drop(const Segment& s, bool (*dead)(std::uint64_t)) {
     semaphore(s).drop_dead(dead, woken);
     sync::wake(s, woken);
 }
-std::uint64_t place(const Segment& s) { return first_place(root<sync::SemaphoreRep>(s).line); }
+std::uint64_t semaphore_place(const Segment& s) { return first_place(root<sync::SemaphoreRep>(s).line); }
 
 // --- barriers ---
 Barrier barrier(const Segment& segment) { return {segment, subject}; }
@@ -123,14 +122,14 @@ std::string barrier_text(const Segment& segment) {
 }
 template <typename... Steps>
 Setup parties(std::uint64_t count, Steps... steps) {
-    return made(Kind::barrier, [=](ObjectRep& object) { Barrier::init(object, count, 0); }, steps...);
+    return made_object(Kind::barrier, [=](ObjectRep& object) { Barrier::init(object, count, 0); }, steps...);
 }
 void come(const Segment& s) { (void)barrier(s).arrive(thread(s), false, true); }
 void dying_comes(const Segment& s) { (void)barrier(s).arrive(thread(s, true), false, true); }
 void dying_acts(const Segment& s) { (void)barrier(s).arrive(thread(s, true), true, true); }
 void somebody_sleeps(const Segment& s) { (void)sync::WaitPoint(point(s)).announce(); }
 void notify(const Segment& s) { sync::WaitPoint(point(s)).notify_all(); }
-std::uint64_t spot(const Segment& s) { return first_place(root<sync::BarrierRep>(s).line); }
+std::uint64_t barrier_place(const Segment& s) { return first_place(root<sync::BarrierRep>(s).line); }
 
 // --- conditions ---
 Condition condition(const Segment& segment) { return {segment, subject}; }
@@ -141,7 +140,7 @@ std::string condition_text(const Segment& segment) {
 }
 template <typename... Steps>
 Setup with_waiters(Steps... steps) {
-    return made(Kind::condition, [](ObjectRep& object) { Condition::init(object, {}); }, steps...);
+    return made_object(Kind::condition, [](ObjectRep& object) { Condition::init(object, {}); }, steps...);
 }
 void wait_there(const Segment& s) { (void)condition(s).enter(thread(s)); }
 void dying_waits(const Segment& s) { (void)condition(s).enter(thread(s, true)); }
@@ -152,7 +151,7 @@ auto notify_of(std::uint64_t count) {
         sync::wake(s, woken);
     };
 }
-std::uint64_t stand(const Segment& s) { return first_place(root<sync::ConditionRep>(s).line); }
+std::uint64_t condition_place(const Segment& s) { return first_place(root<sync::ConditionRep>(s).line); }
 
 }  // namespace
 
@@ -171,43 +170,44 @@ std::vector<Operation> sync_operations() {
     add("event: clear", event(true, false), [](const Segment& s) { Event(s, subject).clear(); });
 
     text = semaphore_text;
-    add("semaphore: try_acquire, the first", permits(2, true), taken_by(self));
-    add("semaphore: try_acquire, after a former session", permits(2, true, taken_by(former)), taken_by(self));
+    add("semaphore: try_acquire, the first", permits(2, true), taken_by(living_owner));
+    add("semaphore: try_acquire, after a former session", permits(2, true, taken_by(former_owner)), taken_by(living_owner));
     add("semaphore: enter, a free permit", permits(1, false), in_line);
-    add("semaphore: enter, a line", permits(1, false, taken_by(former)), [](const Segment& s) {
+    add("semaphore: enter, a line", permits(1, false, taken_by(former_owner)), [](const Segment& s) {
         if (root<sync::SemaphoreRep>(s).line.count == 0) in_line(s);
     });
-    add("semaphore: claim", permits(0, false, in_line, [](const Segment& s) { release(s, self, 1); }),
-        [](const Segment& s) { semaphore(s).claim(place(s), thread(s)); });
+    add("semaphore: claim", permits(0, false, in_line, [](const Segment& s) { release(s, living_owner, 1); }),
+        [](const Segment& s) { semaphore(s).claim(semaphore_place(s), thread(s)); });
     add("semaphore: leave, the first of two", permits(0, false, in_line, in_line),
-        [](const Segment& s) { semaphore(s).leave(place(s), thread(s)); });
+        [](const Segment& s) { semaphore(s).leave(semaphore_place(s), thread(s)); });
     Operation& gives_up = add("semaphore: give_up, one that was granted",
-                              permits(0, false, in_line, in_line, [](const Segment& s) { release(s, self, 1); }),
+                              permits(0, false, in_line, in_line, [](const Segment& s) { release(s, living_owner, 1); }),
                               [](const Segment& s) {
                                   sync::Woken woken;
                                   if (root<sync::SemaphoreRep>(s).line.count == 2)
-                                      semaphore(s).give_up(place(s), thread(s), woken);
+                                      semaphore(s).give_up(semaphore_place(s), thread(s), woken);
                                   else
                                       drop(s, nobody);
                               });
     gives_up.in_steps = true;
-    add("semaphore: release, one's own", permits(3, true, taken_by(self), taken_by(self)),
-        [](const Segment& s) { release(s, self, 2); });
-    add("semaphore: release, of everybody", permits(4, true, taken_by(self), taken_by(former), taken_by(other)),
-        [](const Segment& s) { release(s, self, root<sync::SemaphoreRep>(s).bound - semaphore(s).value()); })
+    add("semaphore: release, one's own", permits(3, true, taken_by(living_owner), taken_by(living_owner)),
+        [](const Segment& s) { release(s, living_owner, 2); });
+    add("semaphore: release, of everybody",
+        permits(4, true, taken_by(living_owner), taken_by(former_owner), taken_by(dying_owner)),
+        [](const Segment& s) { release(s, living_owner, root<sync::SemaphoreRep>(s).bound - semaphore(s).value()); })
         .service_too = false;  // which gives back the dying one's
     Operation& wakes = add("semaphore: release, somebody waits", permits(0, false, in_line, sleeps), release_once);
     wakes.sleeps_on = word_of_living;
     wakes.in_steps = true;
-    add("semaphore: disown", permits(2, true, taken_by(self), taken_by(self)),
-        [](const Segment& s) { semaphore(s).disown(self, 1); });
+    add("semaphore: disown", permits(2, true, taken_by(living_owner), taken_by(living_owner)),
+        [](const Segment& s) { semaphore(s).disown(living_owner, 1); });
     Operation& holder = add("semaphore: drop_dead, a holder, and somebody waits",
-                            permits(1, false, taken_by(other), in_line), [](const Segment& s) { drop(s, the_other); });
+                            permits(1, false, taken_by(dying_owner), in_line), [](const Segment& s) { drop(s, the_other); });
     holder.in_steps = true;
-    add("semaphore: drop_dead, who waits first", permits(1, true, taken_by(former), dying_in_line, in_line),
+    add("semaphore: drop_dead, who waits first", permits(1, true, taken_by(former_owner), dying_in_line, in_line),
         [](const Segment& s) { drop(s, the_other); });
     add("semaphore: drop_dead, a thread that went with a permit",
-        permits(0, false, in_line, [](const Segment& s) { release(s, self, 1); }, waits_no_more),
+        permits(0, false, in_line, [](const Segment& s) { release(s, living_owner, 1); }, waits_no_more),
         [](const Segment& s) { drop(s, nobody); });
 
     text = condition_text;
@@ -215,15 +215,15 @@ std::vector<Operation> sync_operations() {
         if (root<sync::ConditionRep>(s).line.count == 1) wait_there(s);
     });
     add("condition: leave", with_waiters(wait_there, wait_there), [](const Segment& s) {
-        if (root<sync::ConditionRep>(s).line.count == 2) condition(s).leave(stand(s), thread(s));
+        if (root<sync::ConditionRep>(s).line.count == 2) condition(s).leave(condition_place(s), thread(s));
     });
     add("condition: give_up, one that was notified", with_waiters(wait_there, wait_there, notify_of(1)),
         [](const Segment& s) {
             sync::Woken woken;
-            if (root<sync::ConditionRep>(s).line.count == 2) condition(s).give_up(stand(s), thread(s), woken);
+            if (root<sync::ConditionRep>(s).line.count == 2) condition(s).give_up(condition_place(s), thread(s), woken);
         });
     add("condition: notify, one of two", with_waiters(wait_there, wait_there, sleeps), [](const Segment& s) {
-        if (!condition(s).notified(stand(s), thread(s))) notify_of(1)(s);
+        if (!condition(s).notified(condition_place(s), thread(s))) notify_of(1)(s);
         else sync::wake(s, {living_thread.index()});
     }).sleeps_on = word_of_living;
     add("condition: notify, all", with_waiters(wait_there, wait_there, sleeps), [](const Segment& s) {
@@ -248,8 +248,9 @@ std::vector<Operation> sync_operations() {
     add("barrier: finish", parties(2, come, [](const Segment& s) { (void)barrier(s).arrive(thread(s), true, true); }),
         [](const Segment& s) { barrier(s).finish(1); });
     add("barrier: look, the last to leave", parties(2, come, come),
-        [](const Segment& s) { barrier(s).look(spot(s), thread(s)); });
-    add("barrier: give_up", parties(3, come, come), [](const Segment& s) { barrier(s).give_up(spot(s), thread(s)); });
+        [](const Segment& s) { barrier(s).look(barrier_place(s), thread(s)); });
+    add("barrier: give_up", parties(3, come, come),
+        [](const Segment& s) { barrier(s).give_up(barrier_place(s), thread(s)); });
     add("barrier: abort", parties(3, come), [](const Segment& s) { barrier(s).abort(); });
     add("barrier: reset, somebody waits", parties(3, come), [](const Segment& s) { barrier(s).reset(); });
     add("barrier: drop_dead, a waiter", parties(3, dying_comes, come), [](const Segment& s) { barrier(s).drop_dead(the_other); });

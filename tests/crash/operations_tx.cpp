@@ -1,8 +1,7 @@
 // The transaction itself, at the bound of its log (I5).
 #include <array>
 
-#include "containers/directory.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 
 namespace muster::test {
 namespace {
@@ -12,33 +11,32 @@ using heap::ObjectLock;
 using segment::Segment;
 using tx::Tx;
 
-constexpr heap::ObjectRef subject{1, 1};  // the first object of a fresh segment
-constexpr std::uint64_t bound = heap::object_log_capacity, fixed_bound = segment::fixed_log_capacity;
+constexpr std::uint64_t log_bound = heap::object_log_capacity, fixed_log_bound = segment::fixed_log_capacity;
 
 struct Words {
-    std::array<tx::Cell<std::uint64_t>, bound> all;
+    std::array<tx::Cell<std::uint64_t>, log_bound> all;
 };
-struct RootRep {
+struct WordsRep {
     tx::Cell<std::uint64_t> words, done;
 };
 
-RootRep& root(const ObjectLock& lock) { return heap::root_of<RootRep>(lock.object()); }
-Words& words(const ObjectLock& lock) { return *lock.segment().at<Words>(root(lock).words); }
+WordsRep& words_root(const ObjectLock& lock) { return heap::root_of<WordsRep>(lock.object()); }
+Words& words(const ObjectLock& lock) { return *lock.segment().at<Words>(words_root(lock).words); }
 
 // As many words of the subject's as its log has entries: all of them 7.
-void make(const Segment& segment) {
+void make_words(const Segment& segment) {
     containers::Directory(segment).create(heap::Kind::dict, living.index);
     ObjectLock lock(segment, subject);
     heap::mutate(lock, [&](Tx& tx, Heap& heap) {
         const std::uint64_t block = heap.allocate(tx, sizeof(Words));
         for (auto& word : segment.at<Words>(block)->all) Tx::init(word, 7);
-        tx.set(root(lock).words, block);
+        tx.set(words_root(lock).words, block);
     });
 }
 
 // fn(tx, lock) as one change of the subject.
 template <typename Fn>
-std::function<void(const Segment&)> change(Fn fn) {
+std::function<void(const Segment&)> words_change(Fn fn) {
     return [fn](const Segment& segment) {
         const ObjectLock lock(segment, subject);
         Tx tx(segment, lock.object().domain);
@@ -57,21 +55,20 @@ std::string runs(std::uint64_t count, Word&& word) {
         }
     return text;
 }
-std::string contents(const Segment& segment) {
+std::string words_seen(const Segment& segment) {
     const ObjectLock lock(segment, subject);
     const Words& subject_words = words(lock);
-    return runs(bound, [&](std::uint64_t i) { return subject_words.all[i].get(); }) + "done " +
-           std::to_string(root(lock).done);
+    return runs(log_bound, [&](std::uint64_t i) { return subject_words.all[i].get(); }) + "done " +
+           std::to_string(words_root(lock).done);
 }
 
 // The same for a fixed domain: pids of sessions that nobody has claimed yet.
-tx::Cell<std::uint64_t>& pid(const Segment& segment, std::uint64_t i) {
+tx::Cell<std::uint64_t>& unclaimed_pid(const Segment& segment, std::uint64_t i) {
     return segment.at<sync::SessionRep>(segment.regions().sessions, segment::max_sessions)[segment::max_sessions - 1 - i].pid;
 }
-tx::DomainRep& sessions(const Segment& segment) { return *segment.at<tx::DomainRep>(segment.regions().sessions_domain); }
-std::string pids(const Segment& segment) {
-    const tx::DomainLock lock(segment, sessions(segment), base::Deadline::never());
-    return runs(fixed_bound, [&](std::uint64_t i) { return pid(segment, i).get(); });
+std::string unclaimed_pids(const Segment& segment) {
+    const tx::DomainLock lock(segment, sessions_domain(segment), base::Deadline::never());
+    return runs(fixed_log_bound, [&](std::uint64_t i) { return unclaimed_pid(segment, i).get(); });
 }
 
 }  // namespace
@@ -79,15 +76,15 @@ std::string pids(const Segment& segment) {
 std::vector<Operation> transaction_operations() {
     std::vector<Operation> all;
     const auto add = [&](const char* name, auto fn) {
-        all.push_back({name, make, change(fn), contents});
+        all.push_back({name, make_words, words_change(fn), words_seen});
         all.back().real_containers = false;
-        all.back().log_entries = bound;
+        all.back().log_entries = log_bound;
     };
     add("tx: set, as many words as the log holds", [](Tx& tx, const ObjectLock& lock) {
         for (auto& word : words(lock).all) tx.set(word, 8);
     });
     add("tx: set, one word as often as the log allows", [](Tx& tx, const ObjectLock& lock) {
-        for (std::uint64_t i = 0; i < bound; ++i) tx.set(words(lock).all[3], 100 + i);
+        for (std::uint64_t i = 0; i < log_bound; ++i) tx.set(words(lock).all[3], 100 + i);
     });
     add("tx: write, as many words as the log holds", [](Tx& tx, const ObjectLock& lock) {
         const std::string text(sizeof(Words), 'x');
@@ -100,25 +97,25 @@ std::vector<Operation> transaction_operations() {
         }
     });
     add("tx: save_words, memory that is used again", [](Tx& tx, const ObjectLock& lock) {
-        tx.save_words(&words(lock), bound);
+        tx.save_words(&words(lock), log_bound);
         for (auto& word : words(lock).all) Tx::init(word, 9);
     });
     // One change, then as much as the log holds, which is taken back.
     add("tx: roll_back, as many words as the log holds", [](Tx& tx, const ObjectLock& lock) {
-        tx.set(root(lock).done, 1);
+        tx.set(words_root(lock).done, 1);
         tx.commit();
         for (auto& word : words(lock).all) tx.set(word, 8);
         tx.roll_back();
     });
     all.push_back({"tx: set, as many words as a fixed log holds", [](const Segment&) {},
                    [](const Segment& segment) {
-                       const tx::DomainLock lock(segment, sessions(segment), base::Deadline::never());
-                       Tx tx(segment, sessions(segment));
-                       for (std::uint64_t i = 0; i < fixed_bound; ++i) tx.set(pid(segment, i), 8);
+                       const tx::DomainLock lock(segment, sessions_domain(segment), base::Deadline::never());
+                       Tx tx(segment, sessions_domain(segment));
+                       for (std::uint64_t i = 0; i < fixed_log_bound; ++i) tx.set(unclaimed_pid(segment, i), 8);
                        tx.commit();
                    },
-                   pids});
-    all.back().log_entries = fixed_bound;
+                   unclaimed_pids});
+    all.back().log_entries = fixed_log_bound;
     return all;
 }
 

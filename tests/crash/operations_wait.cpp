@@ -1,6 +1,5 @@
 // Wait points, and the operations that wake those who sleep on one.
-#include "containers/containers.hpp"
-#include "crash/operations.hpp"
+#include "crash/subject.hpp"
 #include "sync/sync.hpp"
 
 namespace muster::test {
@@ -11,34 +10,28 @@ using containers::Queue;
 using segment::Segment;
 using sync::WaitPoint;
 
-constexpr heap::ObjectRef subject{1, 1};
-constexpr std::size_t items = 0, room = 1;  // a queue's wait points, as its handle uses them
+constexpr std::size_t items_point = 0, room_point = 1;  // a queue's wait points, as its handle uses them
 
-std::uint32_t& word(const Segment& segment, std::size_t which) {
+std::uint32_t& point_word(const Segment& segment, std::size_t which) {
     return heap::object_at(segment, subject.id).wait_points[which];
 }
 std::function<std::uint32_t&(const Segment&)> on(std::size_t which) {
-    return [which](const Segment& segment) -> std::uint32_t& { return word(segment, which); };
+    return [which](const Segment& segment) -> std::uint32_t& { return point_word(segment, which); };
 }
 
-Queue queue(const Segment& segment) { return Queue(segment, subject); }
-void put(const Segment& segment) { queue(segment).try_put(std::as_bytes(std::span("an item", 7))); }
-void get(const Segment& segment) {
-    muster::detail::Buffer out;
-    queue(segment).try_get(out);
-}
+void put_item(const Segment& segment) { queue(segment).try_put(std::as_bytes(std::span("an item", 7))); }
 
 // A queue with room for two, so many items in it, and somebody who waits.
 std::function<void(const Segment&)> waited_for(int count, std::size_t which) {
     return [=](const Segment& segment) {
         const auto init = [](heap::ObjectRep& object) { Queue::init(object, 2); };
         Directory(segment).open_or_create("queue", heap::Kind::queue, init);
-        for (int i = 0; i < count; ++i) put(segment);
-        (void)WaitPoint(word(segment, which)).announce();
+        for (int i = 0; i < count; ++i) put_item(segment);
+        (void)WaitPoint(point_word(segment, which)).announce();
     };
 }
 
-std::string state(const Segment& segment) {
+std::string queue_state(const Segment& segment) {
     const auto found = Directory(segment).find_any("queue");
     if (!found) return "gone";
     std::string text = std::to_string(queue(segment).size()) + " items";
@@ -47,8 +40,8 @@ std::string state(const Segment& segment) {
     return text;
 }
 // Is somebody still waiting there, as far as the word tells?
-std::string waiting(const Segment& segment) {
-    const std::uint32_t now = __atomic_load_n(&word(segment, items), __ATOMIC_RELAXED);
+std::string who_waits(const Segment& segment) {
+    const std::uint32_t now = __atomic_load_n(&point_word(segment, items_point), __ATOMIC_RELAXED);
     return now == 0 ? "nobody" : now == 1 ? "asleep" : "woken";
 }
 
@@ -58,36 +51,38 @@ std::vector<Operation> wait_operations() {
     std::vector<Operation> all;
     // Of a wait point alone. The service wakes whoever may sleep there, so it finds fewer asleep than the dead left.
     const auto alone = [&](const char* name, auto setup, auto fn) -> Operation& {
-        all.push_back({name, setup, [fn](const Segment& segment) { fn(WaitPoint(word(segment, items))); }, waiting});
+        all.push_back({name, setup,
+                   [fn](const Segment& segment) { fn(WaitPoint(point_word(segment, items_point))); }, who_waits});
         return all.back();
     };
     const auto woken_too = [](const std::string& state, const std::string&) { return state == "woken"; };
     alone("wait: announce",
           [](const Segment& segment) { Directory(segment).open_or_create("queue", heap::Kind::queue, {}); },
           [](WaitPoint point) { (void)point.announce(); }).right_too = woken_too;
-    alone("wait: notify", waited_for(0, items), [](WaitPoint point) { point.notify(1); }).sleeps_on = on(items);
-    alone("wait: notify_all", waited_for(0, items), [](WaitPoint point) { point.notify_all(); }).sleeps_on = on(items);
+    alone("wait: notify", waited_for(0, items_point), [](WaitPoint point) { point.notify(1); }).sleeps_on = on(items_point);
+    alone("wait: notify_all", waited_for(0, items_point),
+        [](WaitPoint point) { point.notify_all(); }).sleeps_on = on(items_point);
 
     // The change, then the wake, as the handles do it.
     const auto add = [&](const char* name, int count, std::size_t which, auto fn) {
-        all.push_back({name, waited_for(count, which), fn, state});
+        all.push_back({name, waited_for(count, which), fn, queue_state});
         all.back().sleeps_on = on(which);
     };
-    add("wait: notify, a put and its wake", 0, items, [](const Segment& segment) {
-        put(segment);
-        WaitPoint(word(segment, items)).notify(1);
+    add("wait: notify, a put and its wake", 0, items_point, [](const Segment& segment) {
+        put_item(segment);
+        WaitPoint(point_word(segment, items_point)).notify(1);
     });
-    add("wait: notify, a get and its wake", 2, room, [](const Segment& segment) {
+    add("wait: notify, a get and its wake", 2, room_point, [](const Segment& segment) {
         get(segment);
-        WaitPoint(word(segment, room)).notify(1);
+        WaitPoint(point_word(segment, room_point)).notify(1);
     });
-    add("wait: notify_all, a clear and its wake", 2, room, [](const Segment& segment) {
+    add("wait: notify_all, a clear and its wake", 2, room_point, [](const Segment& segment) {
         queue(segment).clear();
-        WaitPoint(word(segment, room)).notify_all();
+        WaitPoint(point_word(segment, room_point)).notify_all();
     });
-    add("wait: notify_all, a close and its wake", 0, items, [](const Segment& segment) {
+    add("wait: notify_all, a close and its wake", 0, items_point, [](const Segment& segment) {
         queue(segment).close();
-        WaitPoint(word(segment, items)).notify_all();
+        WaitPoint(point_word(segment, items_point)).notify_all();
     });
     return all;
 }

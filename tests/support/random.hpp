@@ -3,8 +3,9 @@
 
 #include <cstdlib>
 #include <random>
-#include <span>
 #include <string>
+
+#include "support/bytes.hpp"
 
 namespace muster::test {
 
@@ -32,10 +33,5 @@ class Random {
   private:
     std::mt19937_64 engine_;
 };
-
-inline std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
-inline std::string text(std::span<const std::byte> from) {
-    return {reinterpret_cast<const char*>(from.data()), from.size()};
-}
 
 }  // namespace muster::test

@@ -30,6 +30,9 @@ struct Trace {
 
 using Run = std::function<void()>;
 
+// A string instruction stops after every byte or word of its own: so many of these are one step.
+inline constexpr std::uint64_t string_stride = 64;
+
 // Why this machine cannot do it, empty when it can.
 std::string no_trace_here();
 

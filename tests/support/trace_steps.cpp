@@ -18,8 +18,6 @@ namespace {
 
 using segment::page_size;
 
-constexpr std::uint64_t string_stride = 64;
-
 // Tracer and child take turns: on one processor that is several times faster.
 class OnOneProcessor {
   public:
@@ -86,15 +84,15 @@ class Comparison {
         return any;
     }
     bool words(std::uint64_t page) {
-        static constexpr std::byte zeros[page_size]{};
+        static constexpr std::byte nothing[page_size]{};
         const std::byte* now = segment_.base() + page * page_size;
         const std::byte* before = shadow_.page(page);
-        if (std::memcmp(now, before != nullptr ? before : zeros, page_size) == 0) return false;
+        if (std::memcmp(now, before != nullptr ? before : nothing, page_size) == 0) return false;
         for (std::size_t i = 0; i < page_size; i += 8) {
             std::uint64_t word;
             std::memcpy(&word, now + i, 8);
             before = shadow_.page(page);
-            if (std::memcmp(before != nullptr ? before + i : zeros, &word, 8) != 0)
+            if (std::memcmp(before != nullptr ? before + i : nothing, &word, 8) != 0)
                 note({page * page_size + i, word, false});
         }
         return true;

@@ -21,7 +21,6 @@ using segment::page_size;
 constexpr std::size_t room = 1u << 20;             // changes
 constexpr std::uint64_t image_ends = ~std::uint64_t{0};  // instead of an offset
 constexpr std::uint64_t trap_flag = 0x100;
-constexpr std::uint64_t string_stride = 64;  // of a string instruction's iterations, which are a byte or a word each
 
 // Written by the child, read by the parent after its end.
 struct Record {

@@ -22,7 +22,7 @@ const Operation& named(const std::vector<Operation>& operations, const std::stri
 }
 
 // Not waited for longer: a mutant may also make everybody wait for ever, which counts as caught.
-constexpr unsigned seconds = 60;
+constexpr unsigned most_seconds = 60;
 
 std::vector<std::string> failures_of(Mutant mutant, const std::vector<Operation>& operations, const std::string& name) {
     if (const std::string reason = no_trace_here(); !reason.empty()) skip(reason);
@@ -36,7 +36,7 @@ std::vector<std::string> failures_of(Mutant mutant, const std::vector<Operation>
         depth.patience = std::chrono::milliseconds(1000);
         depth.kills = 2;
     }
-    const auto failures = examine_apart(named(operations, name), depth, seconds).failures;
+    const auto failures = examine_apart(named(operations, name), depth, most_seconds).failures;
     if (!failures.empty()) std::cout << name << ": " << failures.size() << " failures, as " << failures.front().substr(0, 200) << '\n';
     return failures;
 }
