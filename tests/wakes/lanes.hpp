@@ -13,7 +13,8 @@ inline const std::string the_object = "object";  // as every lane's is named
 
 class Lanes {
   public:
-    static constexpr std::size_t count = 200;
+    // More wait at the same time; but a process that maps more segments takes longer to fork, which each kill does.
+    static constexpr std::size_t count = 64;
 
     explicit Lanes(const Scene& scene);
 
