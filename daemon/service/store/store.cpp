@@ -1,5 +1,7 @@
 #include "service/store/store.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -59,7 +61,23 @@ session::Realm& Store::sound(uid_t realm) {
     if (!holding)
         throw Error(Errc::no_such_object, "open", "realm " + name_of(realm), "nobody has attached yet");
     if (holding->damaged) throw Error(Errc::damaged, "open", "realm " + holding->name, *holding->damaged);
+    if (!holding->realm) open(*holding);
     return *holding->realm;
+}
+
+// What the keeper held. Want of memory or descriptors is no damage.
+void Store::open(Holding& holding) {
+    try {
+        base::UniqueFd memfd(::fcntl(holding.memory.get(), F_DUPFD_CLOEXEC, 0));
+        if (!memfd) base::throw_errno(errno, "open", "realm " + holding.name, "fcntl(F_DUPFD_CLOEXEC)");
+        session::Realm realm = session::Realm::adopt(std::move(memfd), holding.name);
+        realm.set_deadlock_is_error(options_.deadlock_is_error);
+        holding.realm.emplace(std::move(realm));
+        holding.memory.reset();
+    } catch (const Error& error) {
+        if (error.errc() == Errc::damaged || error.errc() == Errc::protocol) quarantine(holding, error.what());
+        throw;
+    }
 }
 
 void Store::adopt(const std::string& label, base::UniqueFd memfd) {
@@ -70,15 +88,14 @@ void Store::adopt(const std::string& label, base::UniqueFd memfd) {
     }
     Holding& holding = realms_[*uid];
     holding.name = name_of(*uid);
+    holding.memory = std::move(memfd);
     try {
-        holding.realm.emplace(session::Realm::adopt(std::move(memfd), holding.name));
-        holding.realm->set_deadlock_is_error(options_.deadlock_is_error);
+        open(holding);
         guarded(holding, [](session::Realm& realm) { return realm.reclaim_dead({}); });
-    } catch (const Error& error) {
-        // A client that has been inside for long is no damage: the sweep tries again.
-        if (error.errc() != Errc::timeout) quarantine(holding, error.what());
     } catch (const std::exception& error) {
-        quarantine(holding, error.what());
+        // Damage has been told. For what does not last, a client that has been inside for long, no memory, there is the sweep.
+        if (!holding.realm && !holding.damaged)
+            spdlog::warn("realm {} cannot be opened yet: {}", holding.name, error.what());
     }
 }
 
@@ -162,7 +179,12 @@ void Store::bind(uid_t caller, pid_t pid, std::uint32_t index, std::uint32_t gen
     const std::uint64_t token = ++last_token_;
     const auto added =
         bound_.emplace(token, Bound{owner, index, generation, pid, name, std::move(pidfd)}).first;
-    outside_.watch_session(token, added->second.pidfd.get());
+    try {
+        outside_.watch_session(token, added->second.pidfd.get());
+    } catch (...) {
+        bound_.erase(added);
+        throw;
+    }
 }
 
 void Store::session_gone(std::uint64_t token) {
@@ -225,8 +247,9 @@ void Store::retry() {
 void Store::sweep() {
     count_told();
     for (auto& [uid, holding] : realms_) {
-        if (!holding.realm || holding.damaged) continue;
+        if (holding.damaged) continue;
         try {
+            if (!holding.realm) open(holding);
             const std::vector<std::uint32_t> spare = bound_sessions(uid, *holding.realm);
             guarded(holding, [&](session::Realm& realm) { return realm.reclaim_dead(spare); });
             if (guarded(holding, [](session::Realm& realm) { return realm.has_candidates(); })) {
@@ -255,9 +278,10 @@ void Store::shut() noexcept {
 std::vector<SessionView> Store::sessions(uid_t caller) {
     std::vector<SessionView> result;
     for (auto& [uid, holding] : realms_) {
-        if ((caller != 0 && realm_of(caller) != uid) || !holding.realm || holding.damaged) continue;
+        if ((caller != 0 && realm_of(caller) != uid) || holding.damaged) continue;
         std::vector<session::SessionInfo> found;
         try {
+            if (!holding.realm) open(holding);
             found = guarded(holding, [](session::Realm& realm) { return realm.sessions(); });
         } catch (const Error& error) {
             // A realm that is closed is left out: root sees the others. One that could not be read now is not: less
@@ -286,8 +310,9 @@ std::vector<RealmView> Store::realms(uid_t caller) {
         RealmView view;
         view.uid = uid;
         view.name = holding.name;
-        if (holding.realm && !holding.damaged) {
+        if (!holding.damaged) {
             try {
+                if (!holding.realm) open(holding);
                 guarded(holding, [&](session::Realm& realm) {
                     view.instance = realm.instance();
                     view.memory = realm.memory();
@@ -323,6 +348,7 @@ void Store::erase(uid_t caller, const std::string& name) {
 session::CheckReport Store::check(uid_t caller) {
     Holding* holding = find(realm_of(caller));
     if (!holding) return {};
+    if (!holding->realm && !holding->damaged) open(*holding);
     if (!holding->realm) {
         session::CheckReport report;
         report.violations.push_back({"layout", "", *holding->damaged});

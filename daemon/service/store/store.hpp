@@ -68,7 +68,8 @@ class Store {
     Store(StoreOptions options, StoreOutside& outside);
     ~Store();
 
-    // A memfd that the keeper held for the old service.
+    // A memfd that the keeper held for the old service. Where there is no memory or descriptor to open it with, it is tried
+    // again at each use and each sweep; until then those who use the realm get that error.
     void adopt(const std::string& label, base::UniqueFd memfd);
 
     // Throws CallError LimitExceeded where no further session of the caller's could be bound.
@@ -100,7 +101,8 @@ class Store {
   private:
     struct Holding {
         std::string name;
-        std::optional<session::Realm> realm;  // absent when it could not even be adopted
+        base::UniqueFd memory;                // of a realm that is to be opened yet
+        std::optional<session::Realm> realm;  // absent when it could not even be opened
         std::optional<std::string> damaged;
         std::set<std::string> deadlocks;  // those that were told
         // Sweeps until objects that nobody reaches are looked for again, and the steps of the search: what takes long
@@ -121,7 +123,8 @@ class Store {
 
     uid_t realm_of(uid_t caller) const noexcept { return options_.only_uid.value_or(caller); }
     Holding* find(uid_t realm) noexcept;
-    session::Realm& sound(uid_t realm);  // throws Error(damaged, no_such_object)
+    session::Realm& sound(uid_t realm);  // throws Error(damaged, no_such_object), and as open()
+    void open(Holding& holding);
     void quarantine(Holding& holding, const std::string& reason);
     void reclaim(const Deferred& what);
     void collect(Holding& holding, bool begin);

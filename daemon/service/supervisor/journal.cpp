@@ -106,11 +106,13 @@ Journal Journal::create(std::uint32_t slots) {
 }
 
 std::optional<Journal> Journal::adopt(base::UniqueFd memfd) {
+    if (!memfd) return std::nullopt;
     struct stat info {};
-    if (::fstat(memfd.get(), &info) != 0 || static_cast<std::size_t>(info.st_size) < sizeof(Header)) return std::nullopt;
+    if (::fstat(memfd.get(), &info) != 0) base::throw_errno(errno, "open", "journal of forked processes", "fstat");
+    if (static_cast<std::size_t>(info.st_size) < sizeof(Header)) return std::nullopt;
     const auto size = static_cast<std::size_t>(info.st_size);
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd.get(), 0);
-    if (memory == MAP_FAILED) return std::nullopt;
+    if (memory == MAP_FAILED) base::throw_errno(errno, "open", "journal of forked processes", "mmap");
     Journal result(std::move(memfd), memory, size);
     const Header& found = result.header();
     if (found.magic != magic || found.version != version || size != sizeof(Header) + found.slot_count * sizeof(Slot))

@@ -19,7 +19,7 @@ namespace muster::service {
 class Journal {
   public:
     static Journal create(std::uint32_t slots);
-    // Nothing when it is not one of ours.
+    // Nothing when it is not one of ours. Throws when there is no memory for it.
     static std::optional<Journal> adopt(base::UniqueFd memfd);
 
     Journal(Journal&& other) noexcept;

@@ -29,6 +29,13 @@ void tell(Outcome& outcome, int status) {
     outcome.core_dumped = WIFSIGNALED(status) && WCOREDUMP(status);
 }
 
+// What is written down has happened, and cannot be taken back for want of memory: a service that cannot tell those who wait
+// or watch ends, and the next one, which reads the journal, has them ask again.
+template <typename Tell>
+void surely(Tell&& tell) noexcept {
+    tell();
+}
+
 }  // namespace
 
 ProcessPtr Supervisor::find_forked(pid_t pid, std::uint64_t start_time) const {
@@ -67,10 +74,15 @@ void Supervisor::announce(const Requester& parent, pid_t pid, const std::string&
     process->start_time = stat->start_time;
     process->pidfd = std::move(pidfd);
     apply(*process, Event::started);
-    table_.emplace(process->id, process);
+    const auto known = table_.emplace(process->id, process).first;
+    try {
+        outside_.watch(process->id, process->pidfd.get());
+    } catch (...) {
+        table_.erase(known);
+        throw;
+    }
     outside_.record(*process);
-    changed(*process);
-    outside_.watch(process->id, process->pidfd.get());
+    surely([&] { changed(*process); });
 }
 
 // Known from before; if it ended while there was no service, its program may still tell us how.
@@ -101,14 +113,14 @@ void Supervisor::ended(const Requester& parent, pid_t pid, const Outcome& outcom
         process->outcome = outcome;
         process->outcome->ended = when;
         outside_.record(*process);
-        changed(*process);
+        surely([&] { changed(*process); });
         return;
     }
     outside_.unwatch(process->id);
     process->pidfd.reset();
     Outcome told = outcome;
     told.ended = outside_.now().wall;
-    finish(process, std::move(told));
+    surely([&] { finish(process, std::move(told)); });
 }
 
 void Supervisor::forked_gone(std::uint64_t id) {

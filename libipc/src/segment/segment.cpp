@@ -152,6 +152,7 @@ Segment Segment::open(base::UniqueFd memfd, const std::string& name) {
     if (capacity < minimum_capacity || capacity > maximum_capacity || capacity % page_size != 0)
         throw damaged("not the size of a segment");
     const int found = ::fcntl(memfd.get(), F_GET_SEALS);
+    if (found < 0 && errno != EINVAL) base::throw_errno(errno, "open", subject_of(name), "fcntl(F_GET_SEALS)");
     if (found < 0 || (found & seals) != seals) throw damaged("the file is not sealed against shrinking");
     Segment segment(std::move(memfd), name, capacity);
     const Header& header = segment.header();

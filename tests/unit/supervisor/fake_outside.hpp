@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <new>
 #include <variant>
 
 #include "service/supervisor/journal.hpp"
@@ -11,7 +12,10 @@
 struct FakeOutside : muster::service::Outside {
     void send(muster::link::ToKeeper message) override { sent.push_back(std::move(message)); }
     muster::service::Instant now() override { return time; }
-    void watch(std::uint64_t id, int pidfd) override { watched[id] = pidfd; }
+    void watch(std::uint64_t id, int pidfd) override {
+        if (refuses_to_watch) throw std::bad_alloc();
+        watched[id] = pidfd;
+    }
     void unwatch(std::uint64_t id) override { watched.erase(id); }
     void record(const muster::service::Process& forked) override { journal.record(forked); }
     void erase(std::uint64_t forked) override { journal.erase(forked); }
@@ -40,6 +44,7 @@ struct FakeOutside : muster::service::Outside {
 
     std::deque<muster::link::ToKeeper> sent;
     std::map<std::uint64_t, int> watched;
+    bool refuses_to_watch = false;
     muster::service::Journal journal = muster::service::Journal::create(8);
     muster::service::Instant time{muster::service::Clock::time_point(std::chrono::hours(1)), 1'000'000};
 };
