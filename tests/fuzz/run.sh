@@ -31,4 +31,9 @@ trap 'rm -rf "$scratch"' EXIT INT TERM
 "$bin/fuzz-$what" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1500 -max_len=400 -len_control=20 -print_final_stats=1 \
     -verbosity=1 -artifact_prefix="$source/build/fuzz/$what-" "$@" "$scratch" "$source/tests/fuzz/corpus/$what" >"$scratch/log" 2>&1 ||
     { tail -n 60 "$scratch/log"; exit 1; }
-sed -n 's/^stat::number_of_executed_units: */fuzz executions: '"$what"' /p' "$scratch/log"
+executions=$(sed -n 's/^stat::number_of_executed_units: */fuzz executions: '"$what"' /p' "$scratch/log")
+echo "$executions"
+if [ -n "${MUSTER_REPORTS:-}" ]; then
+    mkdir -p "$MUSTER_REPORTS"
+    echo "$executions" >"$MUSTER_REPORTS/fuzz-$what.txt"
+fi

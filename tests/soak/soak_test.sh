@@ -14,6 +14,10 @@ figure() { sed -n "s/.*$1 \([0-9]*\).*/\1/p" "$report" | head -1; }
 if [[ $what == kills ]]; then
     "$soak" --kills 1000 --seed "${MUSTER_SEED:-$RANDOM}" >"$report" || fail "exit status $?"
     head -5 "$report"
+    if [[ ${MUSTER_REPORTS:-} ]]; then
+        mkdir -p "$MUSTER_REPORTS"
+        { head -6 "$report"; grep '^laws checked\|^violations' "$report"; } >"$MUSTER_REPORTS/soak.txt"
+    fi
     (($(figure 'kills:') >= 1000)) || fail "fewer kills than asked for"
     (($(figure 'of the service') >= 3)) || fail "the service was hardly killed"
     (($(figure 'changes rolled back:') >= 1)) || fail "nobody died inside a change"
