@@ -75,7 +75,10 @@ void Store::open(Holding& holding) {
         holding.realm.emplace(std::move(realm));
         holding.memory.reset();
     } catch (const Error& error) {
-        if (error.errc() == Errc::damaged || error.errc() == Errc::protocol) quarantine(holding, error.what());
+        if (error.errc() == Errc::damaged || error.errc() == Errc::protocol) {
+            quarantine(holding, error.what());
+            holding.memory.reset();
+        }
         throw;
     }
 }

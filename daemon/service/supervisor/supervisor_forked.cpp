@@ -29,6 +29,15 @@ void tell(Outcome& outcome, int status) {
     outcome.core_dumped = WIFSIGNALED(status) && WCOREDUMP(status);
 }
 
+// None: it is gone. Throws where there is no memory or descriptor to look with.
+auto look_at(pid_t pid, const char* operation) {
+    errno = 0;
+    auto stat = read_stat(pid);
+    if (!stat && could_not_look(errno))
+        base::throw_errno(errno, operation, "pid " + std::to_string(pid), "open /proc/PID/stat");
+    return stat;
+}
+
 // What is written down has happened, and cannot be taken back for want of memory: a service that cannot tell those who wait
 // or watch ends, and the next one, which reads the journal, has them ask again.
 template <typename Tell>
@@ -51,10 +60,7 @@ ProcessPtr Supervisor::find_forked(pid_t pid, std::uint64_t start_time) const {
 void Supervisor::announce(const Requester& parent, pid_t pid, const std::string& name) {
     check_name(name, "name");
     base::UniqueFd pidfd = open_pidfd(pid);  // before the look, so that both are about the same process
-    errno = 0;
-    const auto stat = read_stat(pid);
-    if (!stat && could_not_look(errno))
-        base::throw_errno(errno, "announce", "pid " + std::to_string(pid), "open /proc/PID/stat");
+    const auto stat = look_at(pid, "announce");
     if (!pidfd || !stat) throw no_such(pid);
     if (stat->ppid != parent.pid)
         throw CallError("io.muster.processes.NotPermitted",
@@ -92,7 +98,7 @@ void Supervisor::restore_forked(ProcessPtr process) {
     if (process->ended()) return;
     process->grace = options_.grace;
     process->pidfd = open_pidfd(process->pid);
-    const auto stat = read_stat(process->pid);
+    const auto stat = look_at(process->pid, "take over");
     if (process->pidfd && stat && stat->start_time == process->start_time) {
         outside_.watch(process->id, process->pidfd.get());
         return;

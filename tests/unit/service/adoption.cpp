@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <map>
 #include <set>
 #include <string>
 
@@ -17,6 +16,7 @@
 #include "support/failing/system_calls.hpp"
 #include "support/skip.hpp"
 #include "sync/sync.hpp"
+#include "unit/supervisor/fake_outside.hpp"
 
 using namespace muster;
 using namespace muster::service;
@@ -147,36 +147,77 @@ TEST_CASE("the journal of forked processes is adopted, or an error, where any sy
     CHECK(failures >= 2);  // fstat, mmap
 }
 
+TEST_CASE("a forked process that lives is taken over as living, or the service starts anew, where any system call fails") {
+    if (const std::string why = no_tracing_here(); !why.empty()) skip(why);
+    int failures = 0;
+    for (int nth = 1;; ++nth) {
+        REQUIRE(nth < 100);
+        const auto outcome = with_failing_call(nth, as_it_would, []() -> std::string {
+            const Child forked([] {
+                ::pause();
+                return 0;
+            });
+            FakeOutside outside;
+            Supervisor first{{}, outside};
+            first.announce({::geteuid(), ::getpid()}, forked.pid(), "f");
+            auto known = outside.journal.read();
+            Supervisor second{{}, outside};
+            const Counted counted;
+            try {
+                second.restore_forked(known.at(0));
+            } catch (const Error&) {
+                return "started anew";
+            }
+            return known[0]->ended() ? "ended" : "lives";
+        });
+        if (!outcome.call.fired) break;
+        INFO("call " << nth << ", " << outcome.call.name << ' ' << outcome.call.path);
+        CHECK((outcome.found == "lives" || outcome.found == "started anew"));
+        failures += outcome.found == "started anew" ? 1 : 0;
+    }
+    CHECK(failures >= 3);  // pidfd_open, openat, read
+}
+
+namespace {
+
+// The next service, and a session of this process that may register with it.
+struct Registering {
+    Registering() { next.adopt("realm:0", left.outside.copy()); }
+    void bind() { next.bind(0, ::getpid(), id.index, id.generation, "me"); }
+
+    LeftOver left;
+    Kept outside;
+    Store next{small(), outside};
+    segment::Segment mapped = left.segment();
+    sync::SessionId id = sync::Sessions(mapped).claim(sync::ProcessIdentity::self());
+};
+
+}  // namespace
+
 TEST_CASE("a session is bound and watched, or neither, where any system call fails") {
     if (const std::string why = no_tracing_here(); !why.empty()) skip(why);
     int failures = 0;
-    const auto bound = [](Store& store, const sync::SessionId& id) -> std::string {
+    const auto bound = [](Registering& session) -> std::string {
+        std::string what = "bound, ";
         try {
-            store.bind(0, ::getpid(), id.index, id.generation, "me");
-            return "bound";
+            session.bind();
         } catch (const CallError& error) {
-            return error.name();
+            what = error.name() + ", ";
         } catch (const std::exception&) {
-            return "failed";
+            what = "failed, ";
         }
+        return what + std::to_string(session.outside.watched.size());
     };
     for (int nth = 1;; ++nth) {
         REQUIRE(nth < 100);
         const auto outcome = with_failing_call(nth, as_it_would, [&] {
-            const LeftOver left;
-            const auto mapped = left.segment();
-            const auto id = sync::Sessions(mapped).claim(sync::ProcessIdentity::self());
-            Kept outside;
-            Store store(small(), outside);
-            store.adopt("realm:0", left.outside.copy());
+            Registering session;
             std::string found;
             {
                 const Counted counted;
-                found = bound(store, id);
+                found = bound(session);
             }
-            found += ", " + std::to_string(outside.watched.size());
-            found += ", then " + bound(store, id);
-            return found + ", " + std::to_string(outside.watched.size());
+            return found + ", then " + bound(session);
         });
         if (!outcome.call.fired) break;
         INFO("call " << nth << ", " << outcome.call.name);
@@ -188,20 +229,15 @@ TEST_CASE("a session is bound and watched, or neither, where any system call fai
 }
 
 TEST_CASE("a session that cannot be watched is not bound, and can be later") {
-    const LeftOver left;
-    const auto mapped = left.segment();
-    const auto id = sync::Sessions(mapped).claim(sync::ProcessIdentity::self());
-    Kept outside;
-    Store store(small(), outside);
-    store.adopt("realm:0", left.outside.copy());
-    outside.refuses = true;
+    Registering session;
+    session.outside.refuses = true;
     for (int i = 0; i < 3; ++i) {
-        CHECK_THROWS_AS(store.bind(0, ::getpid(), id.index, id.generation, "me"), std::bad_alloc);
-        REQUIRE(store.sessions(0).size() == 1);
-        CHECK_FALSE(store.sessions(0)[0].registered);
+        CHECK_THROWS_AS(session.bind(), std::bad_alloc);
+        REQUIRE(session.next.sessions(0).size() == 1);
+        CHECK_FALSE(session.next.sessions(0)[0].registered);
     }
-    outside.refuses = false;
-    store.bind(0, ::getpid(), id.index, id.generation, "me");
-    CHECK(outside.watched.size() == 1);
-    CHECK(store.sessions(0)[0].registered);
+    session.outside.refuses = false;
+    session.bind();
+    CHECK(session.outside.watched.size() == 1);
+    CHECK(session.next.sessions(0)[0].registered);
 }

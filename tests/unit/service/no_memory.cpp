@@ -53,11 +53,12 @@ struct Forked {
 };
 
 // Carries `act` out with the nth allocation failing, in a process of its own, until none fails; `right` looks at it then.
-// Returns how often it was told to have failed.
-int with_failing_allocations(const std::function<void(Forked&)>& before, const std::function<void(Forked&)>& act,
+// Returns how often it failed, by an error and by the service's end.
+std::pair<int, int> with_failing_allocations(const std::function<void(Forked&)>& before, const std::function<void(Forked&)>& act,
                              const std::function<bool(Forked&, bool thrown)>& right) {
-    int failures = 0;
+    int failures = 0, ends = 0;
     for (int nth = 1;; ++nth) {
+        REQUIRE(nth < 500);
         INFO("allocation " << nth);
         const int outcome = Child([&] {
             std::set_terminate([] { ::_exit(terminated); });
@@ -78,8 +79,9 @@ int with_failing_allocations(const std::function<void(Forked&)>& before, const s
             return static_cast<int>(!right(forked, thrown) ? wrong : thrown ? failed : told_so);
         }).join();
         CHECK((outcome == told_so || outcome == failed || outcome == terminated || outcome == all_succeed));
-        if (outcome == all_succeed || outcome < told_so) return failures;
+        if (outcome == all_succeed) return {failures, ends};
         failures += outcome == failed ? 1 : 0;
+        ends += outcome == terminated ? 1 : 0;
     }
 }
 
@@ -117,13 +119,14 @@ TEST_CASE("a forked process is announced and watched, or neither, where memory e
         forked.announce();
         return forked.known() && forked.outside.watched.size() == 1;
     };
-    const int failures = with_failing_allocations(
+    const auto [failures, ends] = with_failing_allocations(
         [](Forked&) {}, [](Forked& forked) { forked.announce(); },
         [&](Forked& forked, bool thrown) {
             if (thrown) return !forked.known() && forked.outside.watched.empty() && again(forked);
             return forked.known() && forked.outside.watched.size() == 1 && forked.seen.has_value();
         });
     CHECK(failures > 2);
+    CHECK(ends <= 2);  // what watchers are told of
     Forked unwatched;
     unwatched.outside.refuses_to_watch = true;
     CHECK_THROWS_AS(unwatched.announce(), std::bad_alloc);
@@ -133,7 +136,7 @@ TEST_CASE("a forked process is announced and watched, or neither, where memory e
 }
 
 TEST_CASE("an ending that is told is an answer for who waits, or the service ends, where memory ends anywhere") {
-    with_failing_allocations(
+    const auto [failures, ends] = with_failing_allocations(
         [](Forked& forked) {
             forked.announce();
             forked.wait();
@@ -145,4 +148,5 @@ TEST_CASE("an ending that is told is an answer for who waits, or the service end
             forked.ended();
             return forked.answered;
         });
+    CHECK(failures + ends > 0);
 }
