@@ -22,20 +22,7 @@ void check_passing(const std::string& text) {
 }  // namespace
 
 void ErrandWork::act() {
-    switch (context_.random.below(16)) {
-        case 8:
-        case 9:
-        case 10:
-            return at_shelves();
-        case 11:
-            return with_table();
-        case 12:
-        case 13:
-            return with_numbers();
-        case 14:
-            return with_dead_letters();
-        case 15:
-            return with_force();
+    switch (context_.random.below(17)) {
         case 0:
         case 1:
             return anonymous();
@@ -53,6 +40,21 @@ void ErrandWork::act() {
                 if (!name.starts_with(prefix)) throw Broken("the directory names what was made", name);
             return;
         }
+        case 8:
+        case 9:
+        case 10:
+            return at_shelves();
+        case 11:
+            return with_table();
+        case 12:
+        case 13:
+            return with_numbers();
+        case 14:
+            return with_dead_letters();
+        case 15:
+            return with_force();
+        case 16:
+            return with_several();
         default:
             return named();
     }

@@ -131,6 +131,7 @@ constexpr const char* names[] = {
     "array slice",
     "array assign",
     "array update",
+    "array with_lock",
     "pipe make",
     "pipe send",
     "pipe recv",
@@ -183,6 +184,7 @@ bool may_sleep(Op op) noexcept {
         case Op::condition_wait:
         case Op::condition_wait_for:
         case Op::manager_wait_any:
+        case Op::array_with_lock:
             return true;
         default:
             return false;

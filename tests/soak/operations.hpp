@@ -134,6 +134,7 @@ enum class Op : std::uint32_t {
     array_slice,
     array_assign,
     array_update,
+    array_with_lock,
     pipe_make,
     pipe_send,
     pipe_recv,

@@ -1,5 +1,7 @@
 // A worker's own list, where ranges of it are replaced, repeated or taken away.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "soak/worker.hpp"
 

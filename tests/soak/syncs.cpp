@@ -176,7 +176,7 @@ void SyncWork::use_credit() {
 }
 
 void SyncWork::in_numbers() {
-    switch (context_.random.below(3)) {
+    switch (context_.random.below(4)) {
         case 0: {
             const Doing doing(context_.page, Op::value_fetch_add);
             Adding adding(context_.page.counted_in_value[0]);
@@ -188,6 +188,13 @@ void SyncWork::in_numbers() {
             const Doing doing(context_.page, Op::array_fetch_add);
             Adding adding(context_.page.counted_in_array[element]);
             world_.array.fetch_add(static_cast<Index>(element), 1);
+            return adding.done();
+        }
+        case 2: {  // under the array's own lock, which others may die with
+            const auto element = context_.random.below(elements);
+            const Doing doing(context_.page, Op::array_with_lock);
+            Adding adding(context_.page.counted_in_array[element]);
+            world_.array.with_lock([&](std::span<std::int64_t> all) { ++all[element]; });
             return adding.done();
         }
         default: {

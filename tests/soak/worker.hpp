@@ -175,6 +175,7 @@ class ErrandWork {
     void with_numbers();
     void with_dead_letters();
     void with_force();
+    void with_several();
     Context& context_;
     World& world_;
 };
