@@ -7,24 +7,17 @@
 #include <string>
 
 #include "containers/containers.hpp"
+#include "support/bytes.hpp"
 #include "support/temp_segment.hpp"
 
 using namespace muster;
 using containers::Bytes;
 using containers::Queue;
 using Result = containers::Queue::Result;
+using test::bytes;
+using test::Out;
 
 namespace {
-
-Bytes bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-struct Out {
-    std::string value;
-    std::byte* resize(std::size_t size) {
-        value.resize(size);
-        return reinterpret_cast<std::byte*>(value.data());
-    }
-};
 
 void require_whole(const Queue& queue, const segment::Segment& segment, heap::ObjectRef ref) {
     std::string found;

@@ -8,24 +8,18 @@
 #include <string>
 
 #include "containers/containers.hpp"
+#include "support/bytes.hpp"
 #include "support/temp_segment.hpp"
 
 using namespace muster;
 using containers::Bytes;
 using containers::Table;
+using test::bytes;
+using test::Out;
 
 namespace {
 
-Bytes bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
 std::string text(Bytes from) { return {reinterpret_cast<const char*>(from.data()), from.size()}; }
-
-struct Out {
-    std::string value;
-    std::byte* resize(std::size_t size) {
-        value.resize(size);
-        return reinterpret_cast<std::byte*>(value.data());
-    }
-};
 
 // A dict that remembers the order of insertion.
 struct Reference {

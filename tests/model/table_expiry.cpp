@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "containers/containers.hpp"
+#include "support/bytes.hpp"
 #include "support/fake_clock.hpp"
 #include "support/temp_segment.hpp"
 
@@ -16,19 +17,12 @@ using containers::Bytes;
 using containers::never;
 using containers::Table;
 using test::FakeClock;
+using test::bytes;
+using test::Out;
 
 namespace {
 
-Bytes bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
 std::string text(Bytes from) { return {reinterpret_cast<const char*>(from.data()), from.size()}; }
-
-struct Out {
-    std::string value;
-    std::byte* resize(std::size_t size) {
-        value.resize(size);
-        return reinterpret_cast<std::byte*>(value.data());
-    }
-};
 
 struct Reference {
     struct Entry {
