@@ -31,7 +31,7 @@ std::string blocked_text(const json& blocked) {
     return blocked.value("object", "?") + " held by " +
            (known ? "PID " + std::to_string(pid) + (tid != pid ? ", thread " + std::to_string(tid) : "") + " (" +
                         blocked.value("program", "?") + ")"
-                  : "thread " + std::to_string(tid) + " of another PID namespace") +
+                  : "thread " + std::to_string(tid) + " (ended since, or of another PID namespace)") +
            (blocked.value("stopped", false) ? ", stopped," : "") + " for at least " + seconds;
 }
 

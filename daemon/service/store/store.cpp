@@ -269,8 +269,9 @@ void Store::sweep() {
 
 void Store::shut() noexcept {
     for (auto& [uid, holding] : realms_) {
-        if (!holding.realm || holding.damaged) continue;
+        if (holding.damaged) continue;
         try {
+            if (!holding.realm) open(holding);
             holding.realm->shut();
         } catch (const std::exception& error) {
             spdlog::error("realm {}: it could not be shut: {}", holding.name, error.what());

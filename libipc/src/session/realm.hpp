@@ -58,7 +58,7 @@ struct Violation {
 // holds a lock that others wait for, and is stopped.
 struct Blocked {
     std::string object;          // "dict 'totals'", "the realm's directory"
-    pid_t pid = 0, tid = 0;      // pid 0: of another PID namespace
+    pid_t pid = 0, tid = 0;      // pid 0: ended since, or of another PID namespace
     std::string program;
     bool stopped = false;        // by a signal or a debugger
     double seconds = 0;          // at least

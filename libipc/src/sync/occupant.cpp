@@ -55,7 +55,7 @@ Occupant occupant(pid_t tid) {
 
 std::string Occupant::text() const {
     if (tid == 0) return "a process";
-    if (pid == 0) return "thread " + std::to_string(tid) + " of another PID namespace";
+    if (pid == 0) return "thread " + std::to_string(tid) + " (ended since, or of another PID namespace)";
     std::string who = (tid != pid ? "thread " + std::to_string(tid) + " of " : "") + "PID " + std::to_string(pid) + " (" +
                       program + ")";
     if (state == 'T') who += ", stopped";

@@ -20,7 +20,8 @@ struct Occupant {
     char state = '?';        // as /proc/PID/stat has it: 'T' stopped, 't' stopped by a debugger
 
     bool stopped() const noexcept { return state == 'T' || state == 't'; }
-    // "PID 4711 (worker), stopped"; "thread 4712 of PID 4711 (worker)"; "thread 4711 of another PID namespace".
+    // "PID 4711 (worker), stopped"; "thread 4712 of PID 4711 (worker)"; "thread 4711 (ended since, or of another PID
+    // namespace)".
     std::string text() const;
 };
 

@@ -124,6 +124,19 @@ TEST_CASE("a realm is adopted, at once or a little later, or the service starts 
     CHECK(adopted >= 1);
 }
 
+TEST_CASE("a realm that could not be opened yet is closed all the same when the daemon is shut down") {
+    LeftOver left;
+    Kept outside;
+    Store next(small(), outside);
+    {
+        const FailNth failing(1, {.steps = mapping});
+        next.adopt("realm:0", left.outside.copy());
+        REQUIRE(failing.fired());
+    }
+    next.shut();
+    CHECK(containers::Directory(left.segment()).closed());
+}
+
 TEST_CASE("the journal of forked processes is adopted, or an error, where any system call fails") {
     if (const std::string why = no_tracing_here(); !why.empty()) skip(why);
     int failures = 0;
