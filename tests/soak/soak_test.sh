@@ -2,8 +2,9 @@
 # muster-soak's own tests. soak_test.sh PROGRAM kills|sabotage
 set -u
 soak=$1 what=$2
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+reports=$(mktemp -d)
+report=$reports/report
+trap 'wait; rm -rf "$reports"' EXIT
 fail() {
     echo "FAILED: $*"
     cat "$report"
@@ -27,14 +28,21 @@ if [[ $what == kills ]]; then
     exit 0
 fi
 
-# What is broken on purpose is noticed, under its law's name.
+# What is broken on purpose is noticed, under its law's name. Three at a time: most of it is to wait for the patience's end.
+notices() {  # SABOTAGE LAW
+    report=$reports/$1
+    "$soak" --minutes 2 --pace 5 --patience 2 --sabotage "$1" >"$report"
+    local status=$?
+    [[ $status == 1 ]] || fail "sabotage '$1': exit status $status"
+    grep -q "^  .*$2" "$report" || fail "sabotage '$1': not called '$2'"
+    grep -q '^again: muster-soak --seed ' "$report" || fail "sabotage '$1': how to repeat it is not told"
+    echo "$1: noticed"
+}
+pids=()
 while IFS=: read -r sabotage law; do
-    "$soak" --minutes 2 --pace 5 --patience 2 --sabotage "$sabotage" >"$report"
-    status=$?
-    [[ $status == 1 ]] || fail "sabotage '$sabotage': exit status $status"
-    grep -q "^  .*$law" "$report" || fail "sabotage '$sabotage': not called '$law'"
-    grep -q '^again: muster-soak --seed ' "$report" || fail "sabotage '$sabotage': how to repeat it is not told"
-    echo "$sabotage: noticed"
+    notices "$sabotage" "$law" &
+    pids+=($!)
+    ((${#pids[@]} < 3)) || { wait "${pids[0]}" || exit 1; pids=("${pids[@]:1}"); }
 done <<'END'
 lose:items put = got + left + accounted for: 
 twice:an item is taken once: 
@@ -47,6 +55,8 @@ leak:the directory has what was made:
 coin:coins move, and none is made: 
 permit:permits free + held by the living = permits there were: 
 END
+
+for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
 
 # Bad input is one clear line.
 for arguments in "" "--kills x" "--minutes -1" "--kills 1 --workers 0" "--kills 1 --sabotage nothing"; do

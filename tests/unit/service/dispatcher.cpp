@@ -27,7 +27,7 @@ struct Recorder : ReplySink {
     bool finished = false;
 };
 
-const char* definition = R"(interface a.b
+const char* interface_text = R"(interface a.b
 method Echo(text: string) -> (text: string)
 method Throw(what: string) -> ()
 method Later() -> ()
@@ -37,7 +37,7 @@ method Missing() -> ()
 struct Fixture {
     Fixture() {
         for (const auto text : embedded_interfaces()) dispatcher.add_interface(text);
-        dispatcher.add_interface(definition);
+        dispatcher.add_interface(interface_text);
         dispatcher.handle("a.b.Echo", [](const auto& call) {
             call->reply({{"text", call->parameters().at("text")}});
         });

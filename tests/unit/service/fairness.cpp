@@ -20,8 +20,8 @@ using nlohmann::json;
 
 namespace {
 
-struct Fixture {
-    Fixture() {
+struct FairServer {
+    FairServer() {
         dispatcher.add_interface("interface test.fair\n\nmethod Hit() -> ()\nmethod Good() -> ()\n");
         dispatcher.handle("test.fair.Hit", [this](const std::shared_ptr<Call>& call) {
             ++hits;
@@ -37,7 +37,7 @@ struct Fixture {
         server.emplace(context, std::move(listener), Admission{}, dispatcher);
         server->start();
     }
-    ~Fixture() {
+    ~FairServer() {
         server->stop();
         context.restart();
         while (context.poll() > 0) {
@@ -93,7 +93,7 @@ std::string text_of(const char* method, bool oneway) {
 
 // `attackers` keep their sockets full; how many of their calls are served between the arrival of one call of another
 // client's and its handling, at worst?
-std::size_t worst_wait(Fixture& fixture, std::size_t attackers, bool oneway) {
+std::size_t worst_wait(FairServer& fixture, std::size_t attackers, bool oneway) {
     const std::string hit = text_of("Hit", oneway), good = text_of("Good", false);
     std::vector<UniqueFd> attack;
     for (std::size_t i = 0; i < attackers; ++i) attack.push_back(fixture.client());
@@ -103,7 +103,7 @@ std::size_t worst_wait(Fixture& fixture, std::size_t attackers, bool oneway) {
     char reply[4096];
     for (int round = 0; round < 100; ++round) {
         for (const UniqueFd& each : attack) {
-            waiting += Fixture::fill(each, hit);
+            waiting += FairServer::fill(each, hit);
             while (!oneway && ::recv(each.get(), reply, sizeof reply, 0) > 0) {
             }
         }
@@ -123,7 +123,7 @@ std::size_t worst_wait(Fixture& fixture, std::size_t attackers, bool oneway) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Fixture, "a call waits for no more than a few calls of each other client, however many these send") {
+TEST_CASE_METHOD(FairServer, "a call waits for no more than a few calls of each other client, however many these send") {
     for (const bool oneway : {true, false})
         for (const std::size_t attackers : {1u, 5u, 50u}) {
             const std::size_t worst = worst_wait(*this, attackers, oneway);
@@ -132,7 +132,7 @@ TEST_CASE_METHOD(Fixture, "a call waits for no more than a few calls of each oth
         }
 }
 
-TEST_CASE_METHOD(Fixture, "a message that comes byte by byte is read now and then, not byte by byte") {
+TEST_CASE_METHOD(FairServer, "a message that comes byte by byte is read now and then, not byte by byte") {
     std::size_t unread = 0;  // that a socket takes
     {
         int ends[2];
@@ -162,7 +162,7 @@ TEST_CASE_METHOD(Fixture, "a message that comes byte by byte is read now and the
     CHECK(std::string(reply, static_cast<std::size_t>(size)).find("ProtocolError") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than the pace allows") {
+TEST_CASE_METHOD(FairServer, "of a message that does not end no more is read than the pace allows") {
     std::vector<UniqueFd> attack;
     for (int i = 0; i < 4; ++i) attack.push_back(client());
     while (server->connections() != attack.size()) context.run_one();
@@ -184,7 +184,7 @@ TEST_CASE_METHOD(Fixture, "of a message that does not end no more is read than t
     CHECK(sent > 2 << 20);
 }
 
-TEST_CASE_METHOD(Fixture, "calls that do not wait for answers take a share of the time, and others are served meanwhile") {
+TEST_CASE_METHOD(FairServer, "calls that do not wait for answers take a share of the time, and others are served meanwhile") {
     add_work();
     const std::string work = work_text(true), good = text_of("Good", false);
     const UniqueFd other = client();
@@ -210,7 +210,7 @@ TEST_CASE_METHOD(Fixture, "calls that do not wait for answers take a share of th
     CHECK(served > 100);  // its calls have no share
 }
 
-TEST_CASE_METHOD(Fixture, "who has waited for all answers has no share to keep to when he sends two calls at once") {
+TEST_CASE_METHOD(FairServer, "who has waited for all answers has no share to keep to when he sends two calls at once") {
     add_work();
     const std::string work = work_text(false);
     const UniqueFd one = client();
@@ -229,7 +229,7 @@ TEST_CASE_METHOD(Fixture, "who has waited for all answers has no share to keep t
     CHECK(hits == before + 2);
 }
 
-TEST_CASE_METHOD(Fixture, "who sends what is no message is answered at a pace, each time, and others are served meanwhile") {
+TEST_CASE_METHOD(FairServer, "who sends what is no message is answered at a pace, each time, and others are served meanwhile") {
     const std::string malformed = std::string("{\"method\":7}") + '\0', good = text_of("Good", false);
     const UniqueFd other = client();
     std::vector<UniqueFd> attack(4);
@@ -263,7 +263,7 @@ TEST_CASE_METHOD(Fixture, "who sends what is no message is answered at a pace, e
     CHECK(served > answers);  // whose calls have no pace
 }
 
-TEST_CASE_METHOD(Fixture, "connections that are gone at once cost a look each, others a pace") {
+TEST_CASE_METHOD(FairServer, "connections that are gone at once cost a look each, others a pace") {
     std::size_t handled = 0;  // by the io_context
     for (int i = 0; i < 800; ++i) {
         client();

@@ -22,7 +22,7 @@ method Nothing() -> (done: bool)
 error Bad (reason: string)
 )";
 
-std::string wrong(const json& value, const char* method = "Draw") {
+std::string whats_wrong(const json& value, const char* method = "Draw") {
     static const Interface interface = Interface::parse(text);
     const auto found = mismatch(value, interface.methods.find(method)->second.input, interface);
     return found ? found->path + ": " + found->reason : "";
@@ -65,14 +65,14 @@ TEST_CASE("mistakes in a definition are told with their line") {
 
 TEST_CASE("parameters are held against the definition and the first misfit is named") {
     const json good = {{"points", {{{"x", 1}}, {{"x", 2}, {"y", 2.5}}}}, {"tags", json::object()}};
-    CHECK(wrong(good).empty());
+    CHECK(whats_wrong(good).empty());
 
     auto with = [&](const char* name, json value) {
         json changed = good;
         changed[name] = std::move(value);
-        return wrong(changed);
+        return whats_wrong(changed);
     };
-    CHECK(wrong(json::object()) == "points: missing");
+    CHECK(whats_wrong(json::object()) == "points: missing");
     CHECK(with("speed", 1) == "speed: unknown");
     CHECK(with("points", "no") == "points: an array expected, not a string");
     CHECK(with("points", {{{"x", 1}}, {{"x", "1"}}}) == "points[1].x: an integer expected, not a string");
@@ -91,7 +91,7 @@ TEST_CASE("parameters are held against the definition and the first misfit is na
     CHECK(with("deep", {{"on", true}, {"off", {"a", nullptr}}}).empty());
     CHECK(with("deep", {{"on", 1}, {"off", json::array()}}) == "deep.on: a boolean expected, not an integer");
     CHECK(with("deep", {{"on", true}, {"off", {"a", 2}}}) == "deep.off[1]: a string expected, not an integer");
-    CHECK(wrong(json::object(), "Nothing").empty());
+    CHECK(whats_wrong(json::object(), "Nothing").empty());
 }
 
 TEST_CASE("the daemon's own interface files parse, and describe themselves unchanged") {

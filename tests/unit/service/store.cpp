@@ -15,13 +15,13 @@
 
 using namespace muster;
 using namespace muster::service;
-using test::code_of;
+using muster::test::code_of;
 
 namespace {
 
 constexpr std::uint64_t capacity = 8 << 20;
 
-struct Outside : StoreOutside {
+struct Watching : StoreOutside {
     void keep_memory(const std::string& label, int memfd) override {
         kept[label] = base::UniqueFd(::fcntl(memfd, F_DUPFD_CLOEXEC, 0));
     }
@@ -50,16 +50,16 @@ struct Inside {
               for (;;) ::pause();
               return 0;
           }) {
-        REQUIRE(test::eventually([&] { return entered->load(); }));
+        REQUIRE(muster::test::eventually([&] { return entered->load(); }));
     }
-    test::Shared<std::atomic<bool>> entered;
-    test::Child child;
+    muster::test::Shared<std::atomic<bool>> entered;
+    muster::test::Child child;
 };
 
 }  // namespace
 
 TEST_CASE("a realm is made at the first attach of its uid and given to the keeper") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     CHECK(store.objects(1000).empty());
     CHECK(store.check(1000).violations.empty());
@@ -74,7 +74,7 @@ TEST_CASE("a realm is made at the first attach of its uid and given to the keepe
 }
 
 TEST_CASE("users see their own realm, root all") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     store.attach(1000);
     store.attach(1001);
@@ -87,7 +87,7 @@ TEST_CASE("users see their own realm, root all") {
 }
 
 TEST_CASE("a user's daemon has one realm, and root is let into it") {
-    Outside outside;
+    Watching outside;
     StoreOptions one = options();
     one.only_uid = 1000;
     Store store(one, outside);
@@ -96,7 +96,7 @@ TEST_CASE("a user's daemon has one realm, and root is let into it") {
 }
 
 TEST_CASE("the next service adopts the realms, and nothing that is none") {
-    Outside outside;
+    Watching outside;
     std::string instance;
     {
         Store first(options(), outside);
@@ -111,7 +111,7 @@ TEST_CASE("the next service adopts the realms, and nothing that is none") {
 }
 
 TEST_CASE("a realm that cannot be adopted is quarantined and shown, the others are served") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     store.adopt("realm:1000", base::UniqueFd(::memfd_create("x", MFD_CLOEXEC)));
     CHECK(code_of([&] { store.attach(1000); }) == Errc::damaged);
@@ -127,7 +127,7 @@ TEST_CASE("a realm that cannot be adopted is quarantined and shown, the others a
 }
 
 TEST_CASE("a process that has been inside an object for long is told of, and is no damage") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     store.attach(1000);
     const auto segment = segment::Segment::open(outside.copy("realm:1000"), "client");
@@ -145,12 +145,12 @@ TEST_CASE("a process that has been inside an object for long is told of, and is 
 }
 
 TEST_CASE("a realm is adopted while a process is inside what the dead must be taken out of") {
-    Outside outside;
+    Watching outside;
     Store first(options(), outside);
     first.attach(1000);
     const auto segment = segment::Segment::open(outside.copy("realm:1000"), "client");
     sync::Sessions sessions(segment);
-    test::Child dead([&] { return sessions.claim(sync::ProcessIdentity::self()), 0; });
+    muster::test::Child dead([&] { return sessions.claim(sync::ProcessIdentity::self()), 0; });
     REQUIRE(dead.join() == 0);
     REQUIRE(sessions.count() == 1);
     Store second(options(), outside);
@@ -166,7 +166,7 @@ TEST_CASE("a realm is adopted while a process is inside what the dead must be ta
 }
 
 TEST_CASE("root's list of sessions is an error rather than short while a process is inside a realm") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     store.attach(1000);
     store.attach(1001);
@@ -182,7 +182,7 @@ TEST_CASE("root's list of sessions is an error rather than short while a process
 }
 
 TEST_CASE("a session is bound only to the process that claimed its slot") {
-    Outside outside;
+    Watching outside;
     Store store(options(), outside);
     store.attach(1000);
     CHECK_THROWS_AS(store.bind(1000, ::getpid(), 0, 1, "me"), CallError);

@@ -97,8 +97,8 @@ TEST_CASE("nesting is limited, however it is sent") {
         return R"({"method":"a.B","parameters":{"x":)" + std::string(std::size_t(depth), '[') +
                std::string(std::size_t(depth), ']') + "}}";
     };
-    CHECK(reason_of(framed(nested(max_depth - 2))).empty());
-    CHECK_THAT(reason_of(framed(nested(max_depth - 1))), Contains("nested deeper than 32"));
+    CHECK(reason_of(framed(nested(muster::service::max_depth - 2))).empty());
+    CHECK_THAT(reason_of(framed(nested(muster::service::max_depth - 1))), Contains("nested deeper than 32"));
     CHECK_THAT(reason_of(framed(std::string(max_message - 10, '['))), Contains("nested deeper than 32"));
     std::string objects;
     for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
