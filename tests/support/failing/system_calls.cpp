@@ -128,9 +128,6 @@ const Known* known(std::uint64_t number) {
 }
 
 bool is_counted(std::uint64_t number) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    if (number == SYS_mmap || number == SYS_mprotect) return false;  // a sanitizer's runtime ends without memory
-#endif
     return known(number) == nullptr || known(number)->exhausted != 0;
 }
 
@@ -149,10 +146,12 @@ std::string text_at(pid_t pid, std::uint64_t address) {
     return text;
 }
 
-// Not the process's own: a sanitizer's runtime asks with a pipe whether an address can be read, and believes the answer.
+// Not the process's own: a sanitizer's runtime asks with a pipe whether an address can be read, and believes the answer; and
+// it ends when it gets no memory, which is of no file.
 bool is_of_a_runtime([[maybe_unused]] std::uint64_t number, [[maybe_unused]] const std::uint64_t* arguments) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return (number == SYS_pipe2 && arguments[1] == 0) || number == SYS_write;
+    return (number == SYS_pipe2 && arguments[1] == 0) || number == SYS_write || number == SYS_mprotect ||
+           (number == SYS_mmap && (arguments[3] & MAP_ANONYMOUS) != 0);
 #else
     return false;
 #endif
@@ -287,13 +286,16 @@ void CallTracer::at_call(pid_t pid) {
 void CallTracer::entered(pid_t pid, std::uint64_t number, const std::uint64_t* arguments) {
     if (number == begin_mark || number == end_mark) {
         marked_ = number == begin_mark;
+        bystanders_.clear();
+        for (const auto& [other, failing] : traced_)
+            if (other != pid) bystanders_.insert(other);
         return;
     }
     if (left_ <= 0 || !is_counted(number) || is_of_a_runtime(number, arguments)) return;
     if (number == SYS_write && arguments[2] == sizeof(std::uint64_t)) return;  // to an eventfd, which has room for a one
     const Known* const call = known(number);
     std::string name = call != nullptr ? call->name : "call " + std::to_string(number);
-    if (counts_ ? !counts_(pid, name) : !marked_) return;
+    if (counts_ ? !counts_(pid, name) : !marked_ || bystanders_.contains(pid)) return;
     if (--left_ > 0) return;
     call_.fired = true;
     call_.error = error_ != as_it_would ? error_ : call != nullptr ? call->exhausted : ENOMEM;

@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace muster::test {
@@ -71,12 +72,13 @@ class CallTracer {
     std::optional<int> ended_;
     int left_ = 0;
     bool marked_ = false;  // between the marks of a Counted
+    std::set<pid_t> bystanders_;  // that were there when it began: theirs are not counted
     int error_ = as_it_would;
     Counts counts_;
     FailedCall call_;
 };
 
-// What is counted of with_failing_call()'s operation.
+// What is counted of with_failing_call()'s operation: the calls of the process, and of those that it starts meanwhile.
 class Counted {
   public:
     Counted();
