@@ -51,7 +51,7 @@ struct Scene {
     std::function<Image(World&, const std::string& object)> make;
     std::function<void(World&, const std::string& object)> sleep;  // in another process
     bool late = false;  // the sleeper comes when the other stands at its instruction
-    bool together = false;  // the other one's operation ends only where there is a sleeper
+    bool together = false;  // the other one's operation ends, or goes this way, only where there is a sleeper
     bool overtaken = true;  // what was granted to a sleeper can be taken by somebody who comes
     Primitive primitive = Primitive::count;  // what the sleeper is blocked in
     Role role = Role::count;                 // of the one who is killed
