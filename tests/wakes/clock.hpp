@@ -1,7 +1,8 @@
 // The clock of this program's processes, which stands still for a child while it is moved on step by step.
 //
 // Who goes to sleep looks at the clock, and goes another way once a slice of the sleep is over; step by step that is so
-// before it sleeps for the first time. clock_gettime() of this program is ours, therefore.
+// before it sleeps for the first time. So does who looks now and then whether the others live. clock_gettime() of this
+// program is ours, therefore.
 #pragma once
 
 #include "support/stepper.hpp"

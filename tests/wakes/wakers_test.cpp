@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "support/skip.hpp"
+#include "wakes/clock.hpp"
 #include "wakes/lanes.hpp"
 
 using namespace muster;
@@ -42,10 +43,12 @@ class Killing {
 
   private:
     Stepped waker(const Image& image, std::size_t lane) {
+        clock_.set();
         return Stepped([&, lane] {
             if (service_) (void)lanes_[lane].realm.session().id();  // known to the service, by its session
             if (image.prepare) image.prepare();
-        }, image.operation);
+            clock_.wear();
+        }, image.operation, &clock_);
     }
     Path record() {
         const Image image = scene_.make(lanes_[0], the_object);
@@ -81,6 +84,7 @@ class Killing {
     const Scene& scene_;
     const bool service_;
     Lanes lanes_;
+    ChildClock clock_;
     std::uint64_t woken_ = 0;
     std::size_t reached_ = 0, asleep_ = 0;
 };
