@@ -92,7 +92,8 @@ class Store {
 
     // Once a second: reclaims sessions whose processes are gone unnoticed, and removes keys that have expired.
     void sweep();
-    // The daemon ends as it was asked to: whoever still uses an object finds its realm closed.
+    // The daemon ends as it was asked to: whoever still uses an object finds its realm closed, also one that is to be opened
+    // yet, if that is possible now.
     void shut() noexcept;
     // Deferred work wants retry() soon.
     bool wants_retry() const noexcept;
