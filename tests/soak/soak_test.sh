@@ -31,7 +31,7 @@ fi
 # What is broken on purpose is noticed, under its law's name. Three at a time: most of it is to wait for the patience's end.
 notices() {  # SABOTAGE LAW
     report=$reports/$1
-    "$soak" --minutes 2 --pace 5 --patience 2 --sabotage "$1" >"$report"
+    "$soak" --minutes 2 --pace 5 --patience 5 --sabotage "$1" >"$report"
     local status=$?
     [[ $status == 1 ]] || fail "sabotage '$1': exit status $status"
     grep -q "^  .*$2" "$report" || fail "sabotage '$1': not called '$2'"

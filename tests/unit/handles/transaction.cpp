@@ -272,6 +272,10 @@ TEST_CASE("transfers among threads and processes keep the sum, which everybody s
                 t(w.counts).increment("transfers");
             });
     };
+    Child child([&] {
+        transfer(2);
+        return 0;
+    });
     std::atomic<bool> done = false;
     std::thread watcher([&] {
         while (!done)
@@ -281,16 +285,10 @@ TEST_CASE("transfers among threads and processes keep the sum, which everybody s
                 return sum;
             }) == 2 * accounts * each);
     });
-    {
-        Child child([&] {
-            transfer(2);
-            return 0;
-        });
-        std::thread other([&] { transfer(1); });
-        transfer(3);
-        other.join();
-        CHECK(child.join() == 0);
-    }
+    std::thread other([&] { transfer(1); });
+    transfer(3);
+    other.join();
+    CHECK(child.join() == 0);
     done = true;
     watcher.join();
     CHECK(w.counts.get("transfers") == 3 * transfers);
