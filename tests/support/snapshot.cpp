@@ -12,6 +12,14 @@ using segment::page_size;
 
 constexpr std::array<std::byte, page_size> zeros{};
 
+bool is_zero(const std::byte* page) noexcept { return std::memcmp(page, zeros.data(), page_size) == 0; }
+
+// The first page that is an extent's. Those of the tables before it keep their memory for good once it was looked at:
+// where it is all zero, it is as good as none, and better than to have it made anew for each image.
+std::uint64_t first_of_extents(const segment::Segment& segment) noexcept {
+    return segment.regions().data / page_size;
+}
+
 }  // namespace
 
 std::vector<std::uint64_t> present_pages(const segment::Segment& segment) {
@@ -30,9 +38,12 @@ std::vector<std::uint64_t> present_pages(const segment::Segment& segment) {
 }
 
 Snapshot::Snapshot(const segment::Segment& segment) {
+    const std::uint64_t extents = first_of_extents(segment);
     for (const std::uint64_t index : present_pages(segment)) {
+        const std::byte* const there = segment.base() + index * page_size;
+        if (index < extents && is_zero(there)) continue;
         auto page = std::make_unique<Page>();
-        std::memcpy(page->data(), segment.base() + index * page_size, page_size);
+        std::memcpy(page->data(), there, page_size);
         pages_.emplace(index, std::move(page));
     }
 }
@@ -66,9 +77,15 @@ void Snapshot::write_to(const segment::Segment& segment) const {
         std::byte* const there = segment.base() + index * page_size;
         if (std::memcmp(there, page->data(), page_size) != 0) std::memcpy(there, page->data(), page_size);
     }
+    const std::uint64_t extents = first_of_extents(segment);
     std::uint64_t begin = 0, end = 0;  // a run of pages that shall have no memory
     for (const std::uint64_t index : present_pages(segment)) {
         if (pages_.contains(index)) continue;
+        if (index < extents) {
+            std::byte* const there = segment.base() + index * page_size;
+            if (!is_zero(there)) std::memset(there, 0, page_size);
+            continue;
+        }
         if (index != end) {
             if (end != begin) segment.release(begin * page_size, (end - begin) * page_size);
             begin = index;

@@ -32,7 +32,7 @@ class Snapshot {
   public:
     explicit Snapshot(const segment::Segment& segment);
     void apply(const Change& change);
-    // Makes the segment, of the same capacity, hold these bytes, and no memory in other pages.
+    // Makes the segment, of the same capacity, hold these bytes, and no memory in other pages of extents.
     void write_to(const segment::Segment& segment) const;
     // Where extents are, gives the kernel back also what is only reserved there.
     void release_rest(const segment::Segment& segment) const;
