@@ -8,6 +8,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace counter_verbs {
 namespace {
 
 struct Options {
@@ -71,8 +72,10 @@ int create(Context& context, const Options& options) {
 enum Takes { nothing, key, key_and_number, number };
 
 }  // namespace
+}  // namespace counter_verbs
 
 void add_counter(Parser& parser, Context& context) {
+    using namespace counter_verbs;
     auto group = parser.command("counter", "read and change a counter", "Objects");
     group.footer(
         "`inc` and `create` make the counter where there is none; the others do not.\n\n"

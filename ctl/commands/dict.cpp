@@ -8,6 +8,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace dict_verbs {
 namespace {
 
 struct Options {
@@ -149,8 +150,10 @@ int create(Context& context, const Options& options) {
 enum Takes { nothing, key, key_and_value, key_value_and_ttl, key_and_time };
 
 }  // namespace
+}  // namespace dict_verbs
 
 void add_dict(Parser& parser, Context& context) {
+    using namespace dict_verbs;
     auto group = parser.command("dict", "read and change a dict", "Objects");
     group.footer(
         "`set`, `setdefault` and `create` make the dict where there is none; the others do not.\n\n"

@@ -8,6 +8,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace list_verbs {
 namespace {
 
 struct Options {
@@ -142,8 +143,10 @@ void place_and_value(Parser& command, Options& options) {
 }
 
 }  // namespace
+}  // namespace list_verbs
 
 void add_list(Parser& parser, Context& context) {
+    using namespace list_verbs;
     auto group = parser.command("list", "read and change a list", "Objects");
     group.footer(
         "`append`, `insert` and `create` make the list where there is none; the others do not.\n"

@@ -10,6 +10,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace lock_verbs {
 namespace {
 
 struct Options {
@@ -139,12 +140,15 @@ void add(Parser& parser, Context& context, const char* help, const std::string& 
 }
 
 }  // namespace
+}  // namespace lock_verbs
 
 void add_lock(Parser& parser, Context& context) {
+    using namespace lock_verbs;
     add<Lock>(parser, context, "use and inspect a lock", "  musterctl lock run report -- ./make-report");
 }
 
 void add_rlock(Parser& parser, Context& context) {
+    using namespace lock_verbs;
     add<RLock>(parser, context, "use and inspect a re-entrant lock", "  musterctl rlock run report -- ./make-report");
 }
 

@@ -6,6 +6,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace namespace_verbs {
 namespace {
 
 struct Options {
@@ -52,8 +53,10 @@ int create(Context& context, const Options& options) {
 enum Takes { nothing, attribute, attribute_and_value };
 
 }  // namespace
+}  // namespace namespace_verbs
 
 void add_namespace(Parser& parser, Context& context) {
+    using namespace namespace_verbs;
     auto group = parser.command("namespace", "read and change a namespace", "Objects");
     group.footer(
         "`set` and `create` make the namespace where there is none; the others do not.\n"

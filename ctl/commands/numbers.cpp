@@ -10,6 +10,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace numbers_verbs {
 namespace {
 
 struct Options {
@@ -115,6 +116,7 @@ int len(Context& context, const Options& options) {
 }
 
 }  // namespace
+}  // namespace numbers_verbs
 
 std::optional<ScalarType> scalar_type_from(std::string_view name) {
     for (int type = static_cast<int>(ScalarType::boolean); type <= static_cast<int>(ScalarType::float64); ++type)
@@ -123,6 +125,7 @@ std::optional<ScalarType> scalar_type_from(std::string_view name) {
 }
 
 std::vector<Value> numbers_of(Context& context, const std::string& name) {
+    using namespace numbers_verbs;
     std::vector<Value> values;
     const auto type = context.manager().scalar_type_of_object(name);
     if (!type) throw_no_such_object("array", name);
@@ -139,6 +142,7 @@ std::vector<Value> numbers_of(Context& context, const std::string& name) {
 }
 
 void add_value(Parser& parser, Context& context) {
+    using namespace numbers_verbs;
     auto group = parser.command("value", "read and change a shared number", "Objects");
     group.footer(
         "  musterctl value create runs int64 7\n"
@@ -165,6 +169,7 @@ void add_value(Parser& parser, Context& context) {
 }
 
 void add_array(Parser& parser, Context& context) {
+    using namespace numbers_verbs;
     auto group = parser.command("array", "read and change an array of numbers", "Objects");
     group.footer(
         "An index beyond the array gives exit code 1.\n\n"

@@ -8,6 +8,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace queue_verbs {
 namespace {
 
 struct Options {
@@ -161,8 +162,10 @@ void waiting(Parser& command, Options& options) {
 }
 
 }  // namespace
+}  // namespace queue_verbs
 
 void add_queue(Parser& parser, Context& context) {
+    using namespace queue_verbs;
     auto group = parser.command("queue", "read and change a queue", "Objects");
     group.footer(
         "`put` and `create` make the queue where there is none; the others do not.\n"

@@ -6,6 +6,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace set_verbs {
 namespace {
 
 struct Options {
@@ -66,8 +67,10 @@ int create(Context& context, const Options& options) {
 enum class Takes { nothing, one, several };
 
 }  // namespace
+}  // namespace set_verbs
 
 void add_set(Parser& parser, Context& context) {
+    using namespace set_verbs;
     auto group = parser.command("set", "read and change a set", "Objects");
     group.footer(
         "`add` and `create` make the set where there is none; the others do not.\n\n"

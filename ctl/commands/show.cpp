@@ -14,6 +14,7 @@
 #include "ctl/objects.hpp"
 
 namespace muster::ctl {
+namespace show_verbs {
 namespace {
 
 Value lock_value(const detail::BasicLock& lock) {
@@ -193,8 +194,10 @@ int show(Context& context, const Options& options) {
 }
 
 }  // namespace
+}  // namespace show_verbs
 
 void add_show(Parser& parser, Context& context) {
+    using namespace show_verbs;
     auto verb = parser.command("show", "print a shared object as a whole, as of one moment", "Objects");
     auto options = std::make_shared<Options>();
     verb.positional(options->name, "NAME", "the object's name");

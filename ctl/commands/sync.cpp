@@ -8,6 +8,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace sync_verbs {
 namespace {
 
 struct Options {
@@ -117,8 +118,10 @@ int condition_status(Context& context, const Options& options) {
 }
 
 }  // namespace
+}  // namespace sync_verbs
 
 void add_sync(Parser& parser, Context& context) {
+    using namespace sync_verbs;
     Group semaphores(parser, context, "semaphore", "use and inspect a semaphore",
                      "  musterctl semaphore create printers 3\n  musterctl semaphore run printers -- ./print");
     semaphores.add("create", "make it, if it is not there", start, "permits that it begins with (default: 1)",

@@ -10,6 +10,7 @@
 #include "ctl/text.hpp"
 
 namespace muster::ctl {
+namespace watch_verbs {
 namespace {
 
 struct Options {
@@ -79,8 +80,10 @@ int watch(Context& context, const Options& options) {
 }
 
 }  // namespace
+}  // namespace watch_verbs
 
 void add_watch(Parser& parser, Context& context) {
+    using namespace watch_verbs;
     auto verb = parser.command("watch", "print a line at each change of an object, or of a dict's key", "Objects");
     auto options = std::make_shared<Options>();
     verb.positional(options->name, "NAME", "the object's name");
