@@ -3,6 +3,8 @@
 // GCC 12's ASan takes none of its own locks before a fork, as malloc does: what another thread was in the middle of,
 // an allocation or the start of a thread, stays locked in the child, which hangs at its first one. Here a fork waits
 // until no thread is in there, and who comes later waits until it is over.
+//
+// Itself compiled without any sanitizer: it runs before these are ready.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -11,19 +13,16 @@
 #include <cstddef>
 #include <new>
 
-#ifndef __SANITIZE_ADDRESS__
-#error "only for a build with the address sanitizer"
-#endif
-
 namespace muster::test {
 namespace {
 
 std::atomic<int> inside{0};
 std::atomic<bool> forking{false};
-thread_local int depth = 0;  // of this thread: allocations within allocations
+thread_local int depth = 0;         // of this thread: allocations within allocations
+thread_local bool begun = false;  // until then its creator's start of it counts for what it allocates
 
 void enter() noexcept {
-    if (depth++ > 0) return;
+    if (depth++ > 0 || !begun) return;
     for (;;) {
         ++inside;
         if (!forking) return;
@@ -32,7 +31,7 @@ void enter() noexcept {
     }
 }
 void leave() noexcept {
-    if (--depth == 0) --inside;
+    if (--depth == 0 && begun) --inside;
 }
 
 struct Inside {
@@ -55,7 +54,10 @@ void in_child() {
 }
 
 // First of all: its handler then is the last before a fork, and the first after it.
-[[gnu::constructor(101)]] void watch_forks() { ::pthread_atfork(before_fork, in_parent, in_child); }
+[[gnu::constructor(101)]] void watch_forks() {
+    begun = true;
+    ::pthread_atfork(before_fork, in_parent, in_child);
+}
 
 // What would be called without this file: ASan's.
 template <typename Fn>
@@ -71,6 +73,7 @@ struct Start {
 // The thread that is started is inside in its creator's place until it is on its way.
 void* begin(void* start) {
     const Start what = *static_cast<Start*>(start);
+    begun = true;
     --inside;
     delete static_cast<Start*>(start);
     return what.function(what.argument);
