@@ -7,7 +7,11 @@
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <memory>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "identity/namespace.hpp"
 #include "support/child.hpp"
@@ -180,4 +184,34 @@ TEST_CASE("children forked while a thread changes an object use it at once, and 
         const auto entry = realm.session().directory().find_any(name);
         CHECK(heap::object_at(segment, entry->ref.id).domain.recoveries == 0);
     }
+}
+
+TEST_CASE("a child that is forked beside threads that allocate, start others and lock can do all of it") {
+    const test::LocalRealm realm;
+    Lock lock = realm.manager().lock();
+    std::atomic<bool> stop = false;
+    const auto work = [&] {
+        std::thread([] { (void)std::make_unique<std::string>(1000, 'x'); }).join();
+        const std::lock_guard guard(lock);
+        (void)std::make_unique<std::string>(1000, 'y');
+    };
+    std::vector<std::thread> busy;
+    for (int i = 0; i < 2; ++i)
+        busy.emplace_back([&] {
+            while (!stop) work();
+        });
+    int unfinished = 0;
+    for (int i = 0; i < 200; ++i) {
+        const test::Shared<std::atomic<bool>> done;
+        Child child([&] {
+            work();
+            done->store(true);
+            return 0;
+        });
+        if (!eventually([&] { return done->load(); }, 5s)) ++unfinished;  // its destructor kills it
+        else if (child.join() != 0) ++unfinished;
+    }
+    stop = true;
+    for (std::thread& thread : busy) thread.join();
+    CHECK(unfinished == 0);
 }

@@ -4,7 +4,8 @@
 // an allocation or the start of a thread, stays locked in the child, which hangs at its first one. Here a fork waits
 // until no thread is in there, and who comes later waits until it is over.
 //
-// Itself compiled without any sanitizer: it runs before these are ready.
+// Itself compiled without any sanitizer: it runs before these are ready. Its own test is identity's, "a child that is
+// forked beside threads that allocate ...".
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +19,7 @@ namespace {
 
 std::atomic<int> inside{0};
 std::atomic<bool> forking{false};
-thread_local int depth = 0;         // of this thread: allocations within allocations
+thread_local int depth = 0;       // of this thread: allocations within allocations
 thread_local bool begun = false;  // until then its creator's start of it counts for what it allocates
 
 void enter() noexcept {
