@@ -54,7 +54,10 @@ void break_something(Context& context, Work& work) {
         context.page.put[mail][id.number] = Put::done;
         for (int i = 0; i < 8; ++i) work.world.mail.put(text_of(id.packed()));
     }
-    if (block.sabotaged(Sabotage::torn)) work.world.mail.put("no text of any item");
+    if (block.sabotaged(Sabotage::torn)) {
+        // More than one: who takes it may be killed before telling of it, and then only the tasks are out of step.
+        for (int i = 0; i < 8; ++i) work.world.mail.put("no text of any item");
+    }
     if (block.sabotaged(Sabotage::permit)) {  // taken, and nobody's
         work.world.permits.acquire();
         work.world.permits.disown(1);
