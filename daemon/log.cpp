@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/base.hpp"
+#include "printable.hpp"
 
 namespace muster {
 namespace {
@@ -71,6 +72,16 @@ class Priority final : public spdlog::custom_flag_formatter {
     std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
 };
 
+// The text: one line, whatever names and words of clients are in it.
+class Text final : public spdlog::custom_flag_formatter {
+  public:
+    void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+        const std::string text = printable({message.payload.data(), message.payload.size()});
+        out.append(text.data(), text.data() + text.size());
+    }
+    std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Text>(); }
+};
+
 }  // namespace
 
 bool is_journal(int fd) {
@@ -82,7 +93,7 @@ bool is_journal(int fd) {
 
 void set_up_log(const std::string& level) {
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
-    formatter->add_flag<Severity>('*').add_flag<Priority>('&');
+    formatter->add_flag<Severity>('*').add_flag<Priority>('&').add_flag<Text>('v');
     formatter->set_pattern(is_journal(STDERR_FILENO) ? "%&%v" : "%H:%M:%S.%e musterd: %*%v");
     auto sink = std::make_shared<StderrSink>();
     sink->set_formatter(std::move(formatter));

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include "printable.hpp"
 #include "service/supervisor/log_lines.hpp"
 
 namespace muster::service {

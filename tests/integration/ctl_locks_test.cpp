@@ -164,6 +164,24 @@ TEST_CASE("a circle that nobody breaks is shown, logged once, and ended by force
     CHECK(told() == 1);
 }
 
+TEST_CASE("a name with a line break makes no line of its own in the daemon's log") {
+    Daemon daemon;
+    const Ctl ctl(daemon.address());
+    const Manager manager = Manager::connect(daemon.address());
+    Child stuck([&] {
+        auto lock = manager.lock("a\n00:00:00.000 musterd: error: forged");
+        lock.lock();
+        lock.lock(OnDeadlock::report);
+        return 0;
+    });
+    CHECK(eventually([&] { return daemon.log().find(": deadlock: ") != std::string::npos; }));
+    CHECK_THAT(daemon.log(), Catch::Matchers::Contains("lock 'a\\x0a00:00:00.000 musterd: error: forged'"));
+    CHECK_THAT(daemon.log(), !Catch::Matchers::Contains("\n00:00:00.000"));
+    CHECK_THAT(ctl("locks", "--deadlocks").out, !Catch::Matchers::Contains("\n00:00:00.000"));
+    stuck.kill(SIGKILL);
+    CHECK(eventually([&] { return ctl("locks", "--deadlocks").code == 1; }));
+}
+
 TEST_CASE("rlock verbs") {
     Daemon daemon;
     const Ctl ctl(daemon.address());

@@ -5,17 +5,20 @@
 
 #include <nlohmann/json.hpp>
 
+#include "printable.hpp"
+
 namespace muster::service {
 namespace {
 
 using nlohmann::json;
 
 // What a client sent, in a reason: one short line.
-std::string shortened(std::string text) {
+std::string shortened(std::string_view sent) {
     constexpr std::size_t longest = 120;
+    std::string text = printable(sent.substr(0, longest + 4));
     if (text.size() > longest) {
         std::size_t end = longest;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a character
+        while (end > 0 && inside_character(text[end])) --end;  // not inside a character
         text.replace(end, std::string::npos, "...");
     }
     return text;

@@ -24,8 +24,6 @@ std::vector<session::DeadlockInfo> Store::deadlocks(uid_t caller) {
 void Store::deadlock_broken(uid_t caller, std::string text) {
     if (++told_ > told_in_a_second) return;
     if (text.size() > longest_told) text = text.substr(0, longest_told) + "...";
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     spdlog::warn("realm {}: a deadlock was broken by an error: {}", name_of_realm(realm_of(caller)), text);
 }
 

@@ -11,9 +11,6 @@ namespace muster::service {
 
 inline constexpr std::size_t max_log_line = 4096;  // bytes of output in one line; a longer one becomes several
 
-// Everything that is not printable UTF-8 (and no tab) as \xNN, a backslash stays as it is.
-std::string printable(std::string_view bytes);
-
 class LogLines {
   public:
     using Sink = std::function<void(std::string_view line)>;

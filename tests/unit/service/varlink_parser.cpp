@@ -90,6 +90,12 @@ TEST_CASE("reasons stay one short line whatever was sent") {
     const std::string twin = std::string(100'000, 'k');
     CHECK(reason_of(framed("{\"" + twin + "\":1,\"" + twin + "\":1}")).size() < 300);
     CHECK(reason_of(framed("{\"method\":\"a\",\"" + twin + "\":1}")).size() < 300);
+    CHECK_THAT(reason_of(framed(R"({"method":"a","x\ny\u001b\u0085":1})")), Contains(R"(no member 'x\x0ay\x1b\xc2\x85')"));
+    CHECK_THAT(reason_of(framed(R"({"x\ny":1,"x\ny":1})")), Contains(R"('x\x0ay' appears twice)"));
+    std::string umlauts;
+    while (umlauts.size() < 1000) umlauts += "\xc3\xa4";
+    CHECK_THAT(reason_of(framed("{\"method\":\"a\",\"" + umlauts + "\":1}")),
+               Contains("no member '" + umlauts.substr(0, 120) + "...'"));
 }
 
 TEST_CASE("nesting is limited, however it is sent") {

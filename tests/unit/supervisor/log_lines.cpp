@@ -1,4 +1,5 @@
 #include "service/supervisor/log_lines.hpp"
+#include "printable.hpp"
 
 #include <catch2/catch.hpp>
 #include <random>
