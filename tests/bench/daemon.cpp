@@ -1,17 +1,28 @@
 // What goes through musterd: starting and reaping a program, and a plain call, each against the least that
 // does it.
+#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "realm.hpp"
 #include "session/control.hpp"
@@ -44,7 +55,19 @@ Setup spawn_and_reap() {
             .limits = {{"posix_spawn + waitpid", elapsed_loop(spawn_and_wait), Goal{Goal::Of::ratio, 0.9}}}};
 }
 
-// A forked process that answers each line, parsed, with a line of the same content.
+// The least that answers as a server does, many at a time: Boost.Asio, a line of JSON in, parsed, the same out.
+boost::asio::awaitable<void> echo(int end) {
+    namespace asio = boost::asio;
+    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor, asio::local::stream_protocol(), end);
+    std::string input;
+    for (;;) {
+        const std::size_t size = co_await asio::async_read_until(socket, asio::dynamic_buffer(input), '\n', asio::use_awaitable);
+        const std::string line = nlohmann::json::parse(input.begin(), input.begin() + std::ptrdiff_t(size)).dump() + '\n';
+        input.erase(0, size);
+        co_await asio::async_write(socket, asio::buffer(line), asio::use_awaitable);
+    }
+}
+
 class EchoServer {
   public:
     EchoServer() {
@@ -57,8 +80,9 @@ class EchoServer {
         if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
         if (pid_ != 0) return;
         ours_.reset();
-        std::string line;
-        while (receive(theirs.get(), line)) send(theirs.get(), nlohmann::json::parse(line));
+        boost::asio::io_context context(1);
+        boost::asio::co_spawn(context, echo(theirs.release()), boost::asio::detached);  // ends at the stream's end
+        context.run();
         ::_exit(0);
     }
     EchoServer(const EchoServer&) = delete;
@@ -68,55 +92,78 @@ class EchoServer {
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }
+    pid_t pid() const noexcept { return pid_; }
 
     nlohmann::json call(const nlohmann::json& request) {
-        send(ours_.get(), request);
-        if (!receive(ours_.get(), line_)) throw std::runtime_error("the echo server is gone");
+        const std::string line = request.dump() + '\n';
+        if (::send(ours_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+            throw std::runtime_error("echo: a line was not taken whole");
+        line_.clear();
+        char piece[4096];
+        do {
+            const ssize_t size = ::recv(ours_.get(), piece, sizeof piece, 0);
+            if (size <= 0) throw std::runtime_error("the echo server is gone");
+            line_.append(piece, static_cast<std::size_t>(size));
+        } while (line_.back() != '\n');
         return nlohmann::json::parse(line_);
     }
 
   private:
-    static void send(int socket, const nlohmann::json& value) {
-        const std::string line = value.dump() + '\n';
-        if (::send(socket, line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
-            throw std::runtime_error("echo: a line was not taken whole");
-    }
-    static bool receive(int socket, std::string& line) {
-        line.clear();
-        char piece[4096];
-        do {
-            const ssize_t size = ::recv(socket, piece, sizeof piece, 0);
-            if (size <= 0) return false;
-            line.append(piece, static_cast<std::size_t>(size));
-        } while (line.back() != '\n');
-        return true;
-    }
-
     base::UniqueFd ours_;
     pid_t pid_ = 0;
     std::string line_;
 };
 
-Setup control_call() {
+// Who asks and who answers on one processor, or each on its own where there are two: else the scheduler decides, and differently for the two
+// sides, which of these is measured.
+class Pinned {
+  public:
+    Pinned(std::initializer_list<pid_t> others, bool apart) {
+        ::sched_getaffinity(0, sizeof before_, &before_);
+        std::vector<int> allowed;
+        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+            if (CPU_ISSET(cpu, &before_)) allowed.push_back(cpu);
+        pin(0, allowed.front());
+        for (const pid_t pid : others) pin(pid, apart ? allowed.back() : allowed.front());
+    }
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+    ~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
+
+  private:
+    static void pin(pid_t pid, int cpu) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        if (::sched_setaffinity(pid, sizeof set, &set) != 0)
+            throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
+    }
+    cpu_set_t before_;
+};
+
+Setup control_call(bool apart) {
     constexpr auto method = "org.varlink.service.GetInfo";
     const auto server = std::make_shared<EchoServer>();
     const auto manager = std::make_shared<Manager>(private_daemon());
     const auto control = std::make_shared<session::Control>(
         session::Control::connect(session::Address::parse(manager->address())));
+    const pid_t service = control->call("io.muster.service.Status", nlohmann::json::object()).at("service_pid");
+    const auto pinned = std::make_shared<Pinned>(std::initializer_list<pid_t>{server->pid(), service}, apart);
     // What is echoed is as long as what the daemon answers.
     const auto message = std::make_shared<nlohmann::json>(
         nlohmann::json{{"method", method}, {"parameters", control->call(method, nlohmann::json::object())}});
-    const auto ours = [manager, control] { keep(control->call(method, nlohmann::json::object())); };
+    const auto ours = [manager, control, pinned] { keep(control->call(method, nlohmann::json::object())); };
     const auto limit = [server, message] { keep(server->call(*message)); };
     return {.ours = elapsed_loop(ours),
-            .limits = {{"JSON-line echo server", elapsed_loop(limit), Goal{Goal::Of::ratio, 0.8}}}};
+            .limits = {{"JSON lines echoed by Asio", elapsed_loop(limit), Goal{Goal::Of::ratio, 0.8}}}};
 }
 
 }  // namespace
 
 void add_daemon_rows(Rows& rows) {
     rows.push_back({"spawn+reap /bin/true", Unit::rate, spawn_and_reap});
-    rows.push_back({"control call GetInfo", Unit::rate, control_call});
+    rows.push_back({"control call GetInfo", Unit::rate, [] { return control_call(false); }});
+    rows.push_back({"control call, two processors", Unit::rate, [] { return control_call(true); }});
 }
 
 }  // namespace muster::bench

@@ -6,6 +6,13 @@ namespace muster::service {
 
 using nlohmann::json;
 
+namespace {
+
+// Texts from outside (argv, names from /proc) may be no UTF-8: replaced rather than refused.
+std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+}  // namespace
+
 CallError::CallError(std::string name, const json& parameters)
     : name_(std::move(name)), parameters_(std::make_shared<const json>(parameters)) {}
 
@@ -31,12 +38,10 @@ Call::~Call() {
 }
 
 void Call::reply(const json& parameters, base::UniqueFd fd) {
-    send({{"parameters", parameters}}, std::move(fd), true);
+    send(R"({"parameters":)", parameters, std::move(fd), true);
 }
 
-void Call::reply_more(const json& parameters) {
-    send({{"parameters", parameters}, {"continues", true}}, {}, false);
-}
+void Call::reply_more(const json& parameters) { send(R"({"continues":true,"parameters":)", parameters, {}, false); }
 
 void Call::fail(const std::string& error, const json& parameters) {
     // What a client sent is named to it, but not sent back by the megabyte.
@@ -49,14 +54,18 @@ void Call::fail(const std::string& error, const json& parameters) {
                 if (!text->empty() && (static_cast<unsigned char>(text->back()) & 0x80)) text->pop_back();
                 *text += "...";
             }
-    send({{"error", error}, {"parameters", std::move(said)}}, {}, true);
+    send("{\"error\":" + text_of(error) + ",\"parameters\":", said, {}, true);
 }
 
-void Call::send(const json& frame, base::UniqueFd fd, bool last) {
+void Call::send(std::string frame, const json& parameters, base::UniqueFd fd, bool last) {
     if (finished_) return;
-    // Texts from outside (argv, names from /proc) may be no UTF-8: replaced rather than refused.
-    send_text(message_.oneway || abandoned_ ? std::string() : frame.dump(-1, ' ', false, json::error_handler_t::replace),
-              std::move(fd), last);
+    if (!message_.oneway && !abandoned_) {
+        const std::string text = text_of(parameters);
+        frame.reserve(frame.size() + text.size() + 2);  // the NUL behind it, too
+        frame += text;
+        frame += '}';
+    }
+    send_text(std::move(frame), std::move(fd), last);
 }
 
 std::string Call::empty_reply() {

@@ -82,7 +82,7 @@ class Call {
 
   private:
     static std::string empty_reply();
-    void send(const nlohmann::json& frame, base::UniqueFd fd, bool last);
+    void send(std::string frame, const nlohmann::json& parameters, base::UniqueFd fd, bool last);  // `frame` up to them
     void send_text(std::string text, base::UniqueFd fd, bool last);
 
     Message message_;

@@ -57,7 +57,7 @@ void Dispatcher::add_interface(std::string_view text) {
                      {"product", identity_.product},
                      {"version", identity_.version},
                      {"url", identity_.url},
-                     {"interfaces", names}});
+                     {"interfaces", std::move(names)}});
     });
     handle("org.varlink.service.GetInterfaceDescription", [this](const std::shared_ptr<Call>& call) {
         const auto wanted = call->parameters().at("interface").get<std::string>();

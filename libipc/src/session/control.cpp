@@ -21,11 +21,11 @@ using nlohmann::json;
 using Clock = Deadline::Clock;
 
 std::string encode(std::string_view method, const json& parameters, const char* flag) {
-    json message{{"method", method}};
-    if (!parameters.is_null()) message["parameters"] = parameters;
-    if (flag != nullptr) message[flag] = true;
     try {
-        return message.dump();
+        std::string message = "{\"method\":" + json(method).dump();
+        if (!parameters.is_null()) message += ",\"parameters\":" + parameters.dump();
+        if (flag != nullptr) message += ",\"" + std::string(flag) + "\":true";
+        return message += '}';
     } catch (const json::exception&) {
         throw Error(Errc::invalid_argument, "send", one_line(method), "a text in it is not UTF-8");
     }
