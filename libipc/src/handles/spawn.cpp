@@ -102,26 +102,30 @@ std::optional<int> SpawnedProcess::exitcode() const {
     return code_of(ask(*realm_, "List", {{"select", selector(id_)}, {"all", true}}, soon()));
 }
 
-bool SpawnedProcess::wait_within(std::chrono::nanoseconds timeout) const {
-    const auto deadline = base::Deadline::after(timeout);
+namespace {
+
+// What the process was when it had ended; none when it has not by then.
+std::optional<json> wait_until(const detail::Realm& realm, std::uint64_t id, base::Deadline deadline) {
     for (;;) {
         const auto piece = deadline.left(wait_piece);
         try {
-            (void)ask(*realm_, "Wait",
-                      {{"select", selector(id_)}, {"timeout", std::chrono::duration<double>(piece).count()}},
-                      base::Deadline::after(piece + session::Control::default_patience));
-            return true;
+            return ask(realm, "Wait", {{"select", selector(id)}, {"timeout", std::chrono::duration<double>(piece).count()}},
+                       base::Deadline::after(piece + session::Control::default_patience));
         } catch (const Error& error) {
             if (error.errc() != Errc::timeout) throw;
-            if (deadline.passed()) return false;
+            if (deadline.passed()) return std::nullopt;
         }
     }
 }
 
+}  // namespace
+
+bool SpawnedProcess::wait_within(std::chrono::nanoseconds timeout) const {
+    return wait_until(*realm_, id_, base::Deadline::after(timeout)).has_value();
+}
+
 int SpawnedProcess::wait() const {
-    while (!wait_for(wait_piece)) {
-    }
-    return exitcode().value_or(0);
+    return code_of(*wait_until(*realm_, id_, base::Deadline::never())).value_or(0);
 }
 
 void SpawnedProcess::signal(int number) const {
