@@ -4,8 +4,8 @@
 //
 // A Lock is not recursive, and as in Python any thread or process may unlock it. An RLock is its holder's: a thread, which
 // may take it again, and unlocks it as often; a forked child is not its parent. A death lets go of all levels at once.
-// Waiting: a short spin, then asleep. Who has waited for longer than a fraction of a millisecond gets the lock before
-// those who come later.
+// Waiting: a spin of some microseconds, then asleep. Who is overtaken while it spins, or has waited for longer than a
+// fraction of a millisecond, gets the lock before those who come later.
 //
 // Deadlocks are found in the moment that they come to be, across processes, with and without a daemon; see OnDeadlock. A
 // thread that waits for a Lock that it holds itself is no error unless the call asks for it (OnDeadlock::error): as in

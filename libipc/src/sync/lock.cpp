@@ -7,8 +7,13 @@
 namespace muster::sync {
 namespace {
 
-// A holder on another core is often gone within this many looks; then nobody has to sleep.
-constexpr int spins = 100;
+// A holder on another core is often gone within this; then nobody has to sleep.
+constexpr std::chrono::microseconds spin_time{4};
+constexpr int most_looks = 48;  // whatever the clock says
+constexpr int pauses = 12;      // from look to look: each takes the word's cache line from the holder
+// Who has been overtaken and has waited for so long asks that the next release be for those who wait. Until then it does
+// not compete with whoever takes it again at once: what is free must stay so from look to look.
+constexpr std::chrono::microseconds polite_time{1};
 
 constexpr std::chrono::microseconds handover_after{250};
 constexpr std::chrono::milliseconds heir_slice{10};
@@ -73,13 +78,29 @@ bool LockWord::release_dead(SlotId dead) noexcept {
     return true;
 }
 
+// Until it is `takeable`, for a little while; who asks meanwhile waits for that release, too.
+template <typename Takeable>
+void LockWord::spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) noexcept {
+    using Clock = base::Deadline::Clock;
+    if (takeable()) return;
+    const std::uint32_t turn = turn_in(now);
+    const auto begun = Clock::now();
+    auto end = begun + spin_time;
+    auto time = begun;
+    for (int looks = 0; looks < most_looks && time < end; ++looks, time = Clock::now()) {
+        for (int i = 0; i < pauses; ++i) tx::relax();
+        const std::uint64_t before = std::exchange(now, load());
+        if (takeable() && (now == before || attempt.asked)) return;
+        const bool overtaken = holder_in(now) && turn_in(now) != turn;
+        if (attempt.asked || !overtaken || time - begun < polite_time) continue;
+        attempt.asked = swap(now, now | handover, __ATOMIC_ACQ_REL);
+        if (attempt.asked) end = time + spin_time;
+    }
+}
+
 bool LockWord::look(Attempt& attempt, std::uint64_t& now, bool last) noexcept {
-    const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.marked || last); };
-    if (!attempt.deadline.is_now() && base::several_cores())
-        for (int i = 0; i < spins && !takeable(); ++i) {
-            tx::relax();
-            now = load();
-        }
+    const auto takeable = [&] { return !holder_in(now) && ((now & handover) == 0 || attempt.marked || attempt.asked || last); };
+    if (!attempt.deadline.is_now() && base::several_cores()) spin(attempt, now, takeable);
     while (takeable())
         if (take(now, attempt.self, attempt.marked)) return true;
     return false;
@@ -109,10 +130,11 @@ std::optional<WaitCycle> LockWord::closed_by(const Attempt& attempt) {
 
 std::optional<WaitCycle> LockWord::sleep(Attempt& attempt, std::uint64_t now) {
     const bool starves = attempt.slept && base::Deadline::Clock::now() - attempt.begun >= handover_after;
-    const std::uint64_t marked = now | waiters | (starves ? handover : 0);
+    // Asleep it costs the others a wake-up for nothing, unless it starves.
+    const std::uint64_t marked = starves ? now | waiters | handover : (attempt.asked ? now & ~handover : now) | waiters;
     if (now != marked && !swap(now, marked, __ATOMIC_ACQ_REL)) return {};
     attempt.marked = true;
-    attempt.asked = attempt.asked || starves;
+    attempt.asked = starves;
     const SlotId held_by = holder_in(marked);
     const bool error = attempt.policy == OnDeadlock::error ||
                        (attempt.policy == OnDeadlock::by_realm && deadlock_is_error(segment_));

@@ -6,14 +6,15 @@
 //   bit 30       the last hold did not end by its holder's doing: it died (no holder is named), or the hold was broken
 //                (it is named still, and holds nothing)
 //   bit 31       somebody may be asleep; the lower half is the futex
-//   bit 32       somebody has waited for long: when it is freed, only those who wait already may take it
+//   bit 32       somebody asks: when it is freed, only those who wait already may take it
 //   bit 33       the present or last hold took over after a death or a break
 //   bits 34..63  turn: grows with every acquisition, from one object to the next (heap/object.hpp: begin_turns)
 // A releaser that dies between freeing the word and waking leaves the sleepers to their slices (I9).
 //
-// Fair enough: whoever has slept and waited for 250 us sets bit 32, and the next release is for those who
-// wait already, for at most 10 ms, as they might be dead; or for those whose time is over. Until then whoever comes
-// by takes it: two who contend would pay a wake-up for each acquisition otherwise.
+// Fair enough: who spins and is overtaken sets bit 32 after a microsecond, who has slept and waited for 250 us does; the
+// next release is then for those who wait already, for at most 10 ms, as they might be dead; or for those whose time is
+// over. Until then whoever comes by takes it: two who contend would pay for the way of a cache line, or for a wake-up, at
+// each acquisition otherwise. Who goes to sleep takes its question back: the lock would stand idle until it is awake.
 //
 // A thread may release what another one acquired. One whose own hold was broken may not, as it does not know: its slot is
 // noted in `broken` until it has been told. The note is made by the one who takes over, before it does; should that one die
@@ -137,7 +138,7 @@ class LockWord {
         std::optional<Waiting> waiting = {};
         bool marked = false;  // has set `waiters`: the mark is kept, as it cannot know who else sleeps
         bool slept = false;
-        bool asked = false;   // has set `handover`
+        bool asked = false;   // has set `handover`: what is freed then may be its own
         unsigned slices = 0;  // slept through, with nobody telling it anything
     };
     bool swap(std::uint64_t& now, std::uint64_t next, int order) noexcept {
@@ -173,6 +174,8 @@ class LockWord {
     }
     // Takes it, perhaps after a short spin, if the caller may. `last` is the last look: it may, if nobody holds it.
     bool look(Attempt& attempt, std::uint64_t& now, bool last) noexcept;
+    template <typename Takeable>
+    void spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) noexcept;
     // Marks that somebody waits and sleeps for at most a slice; not at all when the word has changed since `now`, or when
     // it is to give up: then it tells why.
     std::optional<WaitCycle> sleep(Attempt& attempt, std::uint64_t now);

@@ -6,6 +6,7 @@
 
 #include "support/child.hpp"
 #include "support/local_realm.hpp"
+#include "sync/lock.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
@@ -50,6 +51,54 @@ TEST_CASE("a lock counts exactly over a hundred processes") {
         for (auto& child : children) REQUIRE(child->join() == 0);
     }
     REQUIRE(*counter == 0);
+}
+
+TEST_CASE("who is overtaken while it spins asks for the lock, and is the next one to have it") {
+    if (std::thread::hardware_concurrency() < 2) {
+        WARN("SKIP: nobody spins where there is one processor");
+        return;
+    }
+    const test::LocalRealm realm;
+    Lock lock = realm.manager().lock("busy");
+    const heap::ObjectRef ref = realm.session().directory().find_any("busy")->ref;
+    const std::uint64_t& word = sync::lock_rep(heap::object_at(realm.session().segment(), ref.id)).word;
+    // A sleeper that starves sets both.
+    const auto asked_awake = [&] {
+        const std::uint64_t now = __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+        return (now & sync::LockWord::handover) != 0 && (now & sync::LockWord::waiters) == 0;
+    };
+    std::atomic<bool> over = false;
+    std::atomic<int> taken = 0;
+    std::thread other([&] {
+        while (!over) {
+            const std::scoped_lock hold(lock);
+            ++taken;
+        }
+    });
+    using Clock = std::chrono::steady_clock;
+    const auto hold_until = [](auto&& enough, std::chrono::microseconds longest) {
+        for (const auto end = Clock::now() + longest; !enough() && Clock::now() < end;) {
+        }
+    };
+    constexpr int wanted = 100;
+    int asked = 0, next = 0;
+    for (const auto end = Clock::now() + 60s; asked < wanted && Clock::now() < end;) {
+        lock.lock();
+        hold_until([] { return false; }, 1us);
+        lock.unlock();
+        lock.lock();  // most often before the other one
+        hold_until(asked_awake, 10us);
+        const bool asks = asked_awake();
+        const int before = taken;
+        lock.unlock();
+        lock.lock();
+        if (asks) ++asked, next += taken > before;
+        lock.unlock();
+    }
+    over = true;
+    other.join();
+    CHECK(asked == wanted);
+    CHECK(next > wanted / 2);  // all, but for those that lost their processor meanwhile
 }
 
 TEST_CASE("try_lock and timeouts tell that a lock is held") {
