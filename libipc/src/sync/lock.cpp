@@ -7,13 +7,13 @@
 namespace muster::sync {
 namespace {
 
-// A holder on another core is often gone within this; then nobody has to sleep.
-constexpr std::chrono::microseconds spin_time{4};
-constexpr int most_looks = 48;  // whatever the clock says
-constexpr int pauses = 12;      // from look to look: each takes the word's cache line from the holder
-// Who has been overtaken and has waited for so long asks that the next release be for those who wait. Until then it does
-// not compete with whoever takes it again at once: what is free must stay so from look to look.
-constexpr std::chrono::microseconds polite_time{1};
+// A holder on another core is often gone within so many looks; then nobody has to sleep. They are counted, not timed, so
+// that a thread goes the same way each time: some microseconds.
+constexpr int most_looks = 24;
+constexpr int pauses = 12;  // from look to look: each takes the word's cache line from the holder
+// Who has looked so often and has been overtaken asks that the next release be for those who wait. Until then it does not
+// compete with whoever takes it again at once: what is free must stay so from look to look.
+constexpr int polite_looks = 6;
 
 constexpr std::chrono::microseconds handover_after{250};
 constexpr std::chrono::milliseconds heir_slice{10};
@@ -81,20 +81,16 @@ bool LockWord::release_dead(SlotId dead) noexcept {
 // Until it is `takeable`, for a little while; who asks meanwhile waits for that release, too.
 template <typename Takeable>
 void LockWord::spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) noexcept {
-    using Clock = base::Deadline::Clock;
     if (takeable()) return;
     const std::uint32_t turn = turn_in(now);
-    const auto begun = Clock::now();
-    auto end = begun + spin_time;
-    auto time = begun;
-    for (int looks = 0; looks < most_looks && time < end; ++looks, time = Clock::now()) {
+    for (int looks = 0, end = most_looks; looks < end; ++looks) {
         for (int i = 0; i < pauses; ++i) tx::relax();
         const std::uint64_t before = std::exchange(now, load());
         if (takeable() && (now == before || attempt.asked)) return;
         const bool overtaken = holder_in(now) && turn_in(now) != turn;
-        if (attempt.asked || !overtaken || time - begun < polite_time) continue;
+        if (attempt.asked || !overtaken || looks < polite_looks) continue;
         attempt.asked = swap(now, now | handover, __ATOMIC_ACQ_REL);
-        if (attempt.asked) end = time + spin_time;
+        if (attempt.asked) end = looks + most_looks;
     }
 }
 

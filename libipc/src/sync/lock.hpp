@@ -11,7 +11,7 @@
 //   bits 34..63  turn: grows with every acquisition, from one object to the next (heap/object.hpp: begin_turns)
 // A releaser that dies between freeing the word and waking leaves the sleepers to their slices (I9).
 //
-// Fair enough: who spins and is overtaken sets bit 32 after a microsecond, who has slept and waited for 250 us does; the
+// Fair enough: who spins and is overtaken sets bit 32 after a little while, who has slept and waited for 250 us does; the
 // next release is then for those who wait already, for at most 10 ms, as they might be dead; or for those whose time is
 // over. Until then whoever comes by takes it: two who contend would pay for the way of a cache line, or for a wake-up, at
 // each acquisition otherwise. Who goes to sleep takes its question back: the lock would stand idle until it is awake.
