@@ -89,8 +89,11 @@ void LockWord::spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) n
         if (takeable() && (now == before || attempt.asked)) return;
         const bool overtaken = holder_in(now) && turn_in(now) != turn;
         if (attempt.asked || !overtaken || looks < polite_looks) continue;
-        attempt.asked = swap(now, now | handover, __ATOMIC_ACQ_REL);
-        if (attempt.asked) end = looks + most_looks;
+        const bool others_ask = (now & handover) != 0;
+        if (!others_ask && !swap(now, now | handover, __ATOMIC_ACQ_REL)) continue;
+        attempt.asked = true;
+        attempt.takes_back = !others_ask;
+        end = looks + most_looks;
     }
 }
 
@@ -126,11 +129,12 @@ std::optional<WaitCycle> LockWord::closed_by(const Attempt& attempt) {
 
 std::optional<WaitCycle> LockWord::sleep(Attempt& attempt, std::uint64_t now) {
     const bool starves = attempt.slept && base::Deadline::Clock::now() - attempt.begun >= handover_after;
-    // Asleep it costs the others a wake-up for nothing, unless it starves.
-    const std::uint64_t marked = starves ? now | waiters | handover : (attempt.asked ? now & ~handover : now) | waiters;
+    // What is kept for one who is asleep stands idle for the time of a wake-up.
+    const std::uint64_t marked = (starves ? now | handover : attempt.takes_back ? now & ~handover : now) | waiters;
     if (now != marked && !swap(now, marked, __ATOMIC_ACQ_REL)) return {};
     attempt.marked = true;
     attempt.asked = starves;
+    attempt.takes_back = false;
     const SlotId held_by = holder_in(marked);
     const bool error = attempt.policy == OnDeadlock::error ||
                        (attempt.policy == OnDeadlock::by_realm && deadlock_is_error(segment_));

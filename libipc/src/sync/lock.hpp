@@ -14,7 +14,8 @@
 // Fair enough: who spins and is overtaken sets bit 32 after a little while, who has slept and waited for 250 us does; the
 // next release is then for those who wait already, for at most 10 ms, as they might be dead; or for those whose time is
 // over. Until then whoever comes by takes it: two who contend would pay for the way of a cache line, or for a wake-up, at
-// each acquisition otherwise. Who goes to sleep takes its question back: the lock would stand idle until it is awake.
+// each acquisition otherwise. A spinner that goes to sleep takes its question back: the lock would stand idle until it is
+// awake.
 //
 // A thread may release what another one acquired. One whose own hold was broken may not, as it does not know: its slot is
 // noted in `broken` until it has been told. The note is made by the one who takes over, before it does; should that one die
@@ -138,7 +139,8 @@ class LockWord {
         std::optional<Waiting> waiting = {};
         bool marked = false;  // has set `waiters`: the mark is kept, as it cannot know who else sleeps
         bool slept = false;
-        bool asked = false;   // has set `handover`: what is freed then may be its own
+        bool asked = false;   // has found or set `handover`: what is freed then may be its own
+        bool takes_back = false;  // has set it while it spun
         unsigned slices = 0;  // slept through, with nobody telling it anything
     };
     bool swap(std::uint64_t& now, std::uint64_t next, int order) noexcept {
