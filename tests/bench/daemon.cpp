@@ -7,14 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <csignal>
@@ -56,17 +52,28 @@ Setup spawn_and_reap() {
 }
 
 // The least that answers as a server does, many at a time: Boost.Asio, a line of JSON in, parsed, the same out.
-boost::asio::awaitable<void> echo(int end) {
-    namespace asio = boost::asio;
-    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor, asio::local::stream_protocol(), end);
-    std::string input;
-    for (;;) {
-        const std::size_t size = co_await asio::async_read_until(socket, asio::dynamic_buffer(input), '\n', asio::use_awaitable);
-        const std::string line = nlohmann::json::parse(input.begin(), input.begin() + std::ptrdiff_t(size)).dump() + '\n';
-        input.erase(0, size);
-        co_await asio::async_write(socket, asio::buffer(line), asio::use_awaitable);
+class Echo {
+  public:
+    Echo(boost::asio::io_context& context, int end) : socket_(context, boost::asio::local::stream_protocol(), end) { read(); }
+
+  private:
+    void read() {
+        boost::asio::async_read_until(socket_, boost::asio::dynamic_buffer(input_), '\n', [this](auto error, std::size_t size) {
+            if (error) return;  // the stream's end
+            line_ = nlohmann::json::parse(input_.begin(), input_.begin() + std::ptrdiff_t(size)).dump() + '\n';
+            input_.erase(0, size);
+            write();
+        });
     }
-}
+    void write() {
+        boost::asio::async_write(socket_, boost::asio::buffer(line_), [this](auto error, std::size_t) {
+            if (!error) read();
+        });
+    }
+
+    boost::asio::local::stream_protocol::socket socket_;
+    std::string input_, line_;
+};
 
 class EchoServer {
   public:
@@ -81,7 +88,7 @@ class EchoServer {
         if (pid_ != 0) return;
         ours_.reset();
         boost::asio::io_context context(1);
-        boost::asio::co_spawn(context, echo(theirs.release()), boost::asio::detached);  // ends at the stream's end
+        Echo echo(context, theirs.release());
         context.run();
         ::_exit(0);
     }
