@@ -76,8 +76,7 @@ class Priority final : public spdlog::custom_flag_formatter {
 class Text final : public spdlog::custom_flag_formatter {
   public:
     void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-        const std::string text = printable({message.payload.data(), message.payload.size()});
-        out.append(text.data(), text.data() + text.size());
+        append_printable(out, {message.payload.data(), message.payload.size()});
     }
     std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Text>(); }
 };

@@ -7,7 +7,7 @@ namespace muster {
 namespace {
 
 // Bytes of the valid UTF-8 character at the front, 0 when there is none.
-std::size_t character(std::string_view bytes) {
+std::size_t character(std::string_view bytes) noexcept {
     const auto lead = static_cast<unsigned char>(bytes[0]);
     if (lead < 0x80) return 1;
     const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
@@ -24,27 +24,19 @@ std::size_t character(std::string_view bytes) {
 
 }  // namespace
 
-std::string printable(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string result;
-    result.reserve(bytes.size());
-    while (!bytes.empty()) {
-        const auto first = static_cast<unsigned char>(bytes[0]);
+std::size_t printable_front(std::string_view bytes) noexcept {
+    std::size_t front = 0;
+    while (front < bytes.size()) {
+        const std::string_view rest = bytes.substr(front);
+        const auto first = static_cast<unsigned char>(rest[0]);
         const bool control = (first < 0x20 && first != '\t') || first == 0x7f;
+        const std::size_t size = control ? 0 : character(rest);
         // C1 controls (U+0080..U+009F) steer terminals, too.
-        const std::size_t size = control ? 0 : character(bytes);
-        const bool c1 = size == 2 && first == 0xc2 && static_cast<unsigned char>(bytes[1]) < 0xa0;
-        if (size == 0 || c1) {
-            result += "\\x";
-            result += digits[first >> 4];
-            result += digits[first & 15];
-            bytes.remove_prefix(1);
-        } else {
-            result += bytes.substr(0, size);
-            bytes.remove_prefix(size);
-        }
+        const bool c1 = size == 2 && first == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0;
+        if (size == 0 || c1) break;
+        front += size;
     }
-    return result;
+    return front;
 }
 
 }  // namespace muster

@@ -75,6 +75,7 @@ class Echo {
     std::string input_, line_;
 };
 
+// ... in a forked process.
 class EchoServer {
   public:
     EchoServer() {
@@ -121,12 +122,13 @@ class EchoServer {
     std::string line_;
 };
 
-// Who asks and who answers on one processor, or each on its own where there are two: else the scheduler decides, and differently for the two
-// sides, which of these is measured.
+// Who asks and who answers on one processor, or each on its own where there are two: else the scheduler decides, and
+// differently for the two sides, which of these is measured.
 class Pinned {
   public:
     Pinned(std::initializer_list<pid_t> others, bool apart) {
-        ::sched_getaffinity(0, sizeof before_, &before_);
+        if (::sched_getaffinity(0, sizeof before_, &before_) != 0)
+            throw std::system_error(errno, std::generic_category(), "sched_getaffinity");
         std::vector<int> allowed;
         for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
             if (CPU_ISSET(cpu, &before_)) allowed.push_back(cpu);

@@ -87,12 +87,10 @@ void LockWord::spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) n
         for (int i = 0; i < pauses; ++i) tx::relax();
         const std::uint64_t before = std::exchange(now, load());
         if (takeable() && (now == before || attempt.asked)) return;
-        const bool overtaken = holder_in(now) && turn_in(now) != turn;
-        if (attempt.asked || !overtaken || looks < polite_looks) continue;
-        const bool others_ask = (now & handover) != 0;
-        if (!others_ask && !swap(now, now | handover, __ATOMIC_ACQ_REL)) continue;
-        attempt.asked = true;
-        attempt.takes_back = !others_ask;
+        const bool overtaken = holder_in(now) && turn_in(now) != turn, somebody_asks = (now & handover) != 0;
+        if (attempt.asked || somebody_asks || !overtaken || looks < polite_looks) continue;
+        if (!swap(now, now | handover, __ATOMIC_ACQ_REL)) continue;
+        attempt.asked = attempt.takes_back = true;
         end = looks + most_looks;
     }
 }

@@ -139,7 +139,7 @@ class LockWord {
         std::optional<Waiting> waiting = {};
         bool marked = false;  // has set `waiters`: the mark is kept, as it cannot know who else sleeps
         bool slept = false;
-        bool asked = false;   // has found or set `handover`: what is freed then may be its own
+        bool asked = false;   // has set `handover`: what is freed then may be its own
         bool takes_back = false;  // has set it while it spun
         unsigned slices = 0;  // slept through, with nobody telling it anything
     };

@@ -101,6 +101,25 @@ TEST_CASE("who is overtaken while it spins asks for the lock, and is the next on
     CHECK(next > wanted / 2);  // all, but for those that lost their processor meanwhile
 }
 
+TEST_CASE("a lock that is kept for one who died while it asked is others' soon") {
+    const test::LocalRealm realm;
+    Lock lock = realm.manager().lock("busy");
+    const heap::ObjectRef ref = realm.session().directory().find_any("busy")->ref;
+    std::uint64_t& word = sync::lock_rep(heap::object_at(realm.session().segment(), ref.id)).word;
+    const auto asked_by_the_dead = [&] {
+        lock.lock();
+        __atomic_fetch_or(&word, sync::LockWord::handover, __ATOMIC_ACQ_REL);
+        lock.unlock();
+        REQUIRE((__atomic_load_n(&word, __ATOMIC_ACQUIRE) & sync::LockWord::handover) != 0);
+    };
+    SECTION("who waits for it") { REQUIRE((asked_by_the_dead(), lock.try_lock_for(10s))); }
+    SECTION("who only tries") { REQUIRE((asked_by_the_dead(), lock.try_lock())); }
+    REQUIRE((__atomic_load_n(&word, __ATOMIC_ACQUIRE) & sync::LockWord::handover) == 0);
+    lock.unlock();
+    REQUIRE(lock.try_lock());
+    lock.unlock();
+}
+
 TEST_CASE("try_lock and timeouts tell that a lock is held") {
     const test::LocalRealm realm;
     Lock lock = realm.manager().lock();
