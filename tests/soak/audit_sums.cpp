@@ -42,7 +42,7 @@ Bounds Controller::check_store(Store store, const std::vector<std::string>& left
     }
     Bounds put;
     std::uint64_t lost = 0;
-    std::string wrong, example;
+    std::string wrong, twice, example;
     for (unsigned maker = 0; maker < page_count; ++maker) {
         const Page& page = block_->pages[maker];
         for (std::uint32_t number = 0; number < page.next[store].load(); ++number) {
@@ -52,7 +52,8 @@ Bounds Controller::check_store(Store store, const std::vector<std::string>& left
             const unsigned seen = page.got[store][number] + (found == there.end() ? 0 : found->second);
             const std::string name = of + ", '" + std::to_string(packed) + "' of " + std::to_string(maker);
             if (found != there.end()) there.erase(found);
-            if (seen > 1) wrong = name + " is there " + std::to_string(seen) + " times";
+            // Who took it again may have been killed before telling.
+            if (seen > 1) twice = name + " is there, or was taken, " + std::to_string(seen) + " times";
             if (seen != 0 && (how == Put::withdrawn || how == Put::never)) wrong = name + " was never put";
             if (how == Put::done || seen != 0) ++put.least;
             if (how != Put::withdrawn && how != Put::never) ++put.most;
@@ -66,6 +67,7 @@ Bounds Controller::check_store(Store store, const std::vector<std::string>& left
     if (lost > may_be_lost_[store])
         wrong = std::to_string(lost) + " items are missing, as " + example + "; " +
                 std::to_string(may_be_lost_[store]) + " may have gone with the dead";
+    law("an item is taken once", twice);
     law(conserved, wrong);
     report_.items += put.least;
     report_.items_unaccounted += lost;
