@@ -1,12 +1,12 @@
 // What goes through musterd: starting and reaping a program, and a plain call, each against the least that
 // does it.
-#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -22,6 +22,7 @@
 
 #include "realm.hpp"
 #include "session/control.hpp"
+#include "shared.hpp"
 
 extern char** environ;
 
@@ -122,42 +123,14 @@ class EchoServer {
     std::string line_;
 };
 
-// Who asks and who answers on one processor, or each on its own where there are two: else the scheduler decides, and
-// differently for the two sides, which of these is measured.
-class Pinned {
-  public:
-    Pinned(std::initializer_list<pid_t> others, bool apart) {
-        if (::sched_getaffinity(0, sizeof before_, &before_) != 0)
-            throw std::system_error(errno, std::generic_category(), "sched_getaffinity");
-        std::vector<int> allowed;
-        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-            if (CPU_ISSET(cpu, &before_)) allowed.push_back(cpu);
-        pin(0, allowed.front());
-        for (const pid_t pid : others) pin(pid, apart ? allowed.back() : allowed.front());
-    }
-    Pinned(const Pinned&) = delete;
-    Pinned& operator=(const Pinned&) = delete;
-    ~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
-
-  private:
-    static void pin(pid_t pid, int cpu) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        if (::sched_setaffinity(pid, sizeof set, &set) != 0)
-            throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
-    }
-    cpu_set_t before_;
-};
-
-Setup control_call(bool apart) {
+Setup control_call(Placed placed) {
     constexpr auto method = "org.varlink.service.GetInfo";
     const auto server = std::make_shared<EchoServer>();
     const auto manager = std::make_shared<Manager>(private_daemon());
     const auto control = std::make_shared<session::Control>(
         session::Control::connect(session::Address::parse(manager->address())));
     const pid_t service = control->call("io.muster.service.Status", nlohmann::json::object()).at("service_pid");
-    const auto pinned = std::make_shared<Pinned>(std::initializer_list<pid_t>{server->pid(), service}, apart);
+    const auto pinned = std::make_shared<Pinned>(std::array{server->pid(), service}, placed);
     // What is echoed is as long as what the daemon answers.
     const auto message = std::make_shared<nlohmann::json>(
         nlohmann::json{{"method", method}, {"parameters", control->call(method, nlohmann::json::object())}});
@@ -171,8 +144,8 @@ Setup control_call(bool apart) {
 
 void add_daemon_rows(Rows& rows) {
     rows.push_back({"spawn+reap /bin/true", Unit::rate, spawn_and_reap});
-    rows.push_back({"control call GetInfo", Unit::rate, [] { return control_call(false); }});
-    rows.push_back({"control call, two processors", Unit::rate, [] { return control_call(true); }});
+    rows.push_back({"control call GetInfo", Unit::rate, [] { return control_call(Placed::together); }});
+    rows.push_back({"control call, two processors", Unit::rate, [] { return control_call(Placed::apart); }});
 }
 
 }  // namespace muster::bench

@@ -163,6 +163,7 @@ Setup one() {
     const auto all = std::make_shared<All>();
     const auto pipes = std::make_shared<Pipes>();
     const auto ours = [all](std::uint64_t n) {
+        const Pinned pinned(all->pool.pids(), Placed::apart);  // as who answers the pipe is
         for (std::uint64_t i = 0; i < n; ++i) keep(all->pool.apply(square, 3));
     };
     return {.ours = timed(ours),

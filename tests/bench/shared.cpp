@@ -50,6 +50,25 @@ void spin_once(std::uint32_t& turns) noexcept {
 #endif
 }
 
+Pinned::Pinned(std::span<const pid_t> others, Placed placed) {
+    const auto pin = [](pid_t pid, int cpu) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        if (::sched_setaffinity(pid, sizeof set, &set) != 0)
+            throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
+    };
+    if (::sched_getaffinity(0, sizeof before_, &before_) != 0)
+        throw std::system_error(errno, std::generic_category(), "sched_getaffinity");
+    std::vector<int> allowed;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+        if (CPU_ISSET(cpu, &before_)) allowed.push_back(cpu);
+    pin(0, allowed.front());
+    for (const pid_t pid : others) pin(pid, placed == Placed::apart ? allowed.back() : allowed.front());
+}
+
+Pinned::~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
+
 // Turns: this side sets `called`, the partner answers with `ready`, this side starts both with `go`, and the
 // partner reports with `done`. Each on a line of its own.
 struct Partner::Board {
@@ -118,6 +137,7 @@ double Partner::run(std::size_t which, std::uint64_t n) {
             if (turns % (1u << 20) == 0 && !alive()) throw std::runtime_error("the partner process has died");
         }
     };
+    const Pinned pinned({&pid_, 1}, Placed::apart);
     board.which = which;
     board.n = n;
     board.called.store(turn, std::memory_order_release);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <span>
 #include <vector>
 
 #include "measure.hpp"
@@ -55,6 +57,23 @@ class alignas(64) Mutex {
 };
 std::shared_ptr<Shared<Mutex>> make_mutex(Mutex::Robust robust = Mutex::Robust::no);
 
+// Where those run who work with the calling thread: on the same processor, or on another where there is one. The scheduler
+// would decide otherwise, and differently for the sides of a comparison.
+enum class Placed { together, apart };
+
+// While it lives the calling thread keeps to one processor, and `others` to that or to another one; they stay there.
+// Throws std::system_error.
+class Pinned {
+  public:
+    Pinned(std::span<const pid_t> others, Placed placed);
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+    ~Pinned();
+
+  private:
+    cpu_set_t before_;
+};
+
 // What two processes do at the same time: `here` in this one, `there` in the partner, both given the
 // operations.
 struct Duet {
@@ -70,7 +89,7 @@ class Partner {
     Partner& operator=(const Partner&) = delete;
     ~Partner();
 
-    // Both sides of duet `which`. Nanoseconds from the first one's start to the last one's end. Throws
+    // Both sides of duet `which`, each on a processor of its own. Nanoseconds from the first one's start to the last one's end. Throws
     // std::runtime_error when the partner has died or its side threw.
     double run(std::size_t which, std::uint64_t n);
 

@@ -127,7 +127,7 @@ void kill_all(World& world, test::Random& random) {
         const std::uint64_t goal = begin[i] + 1 + random.below(20);
         INFO("worker " << i << " gets on, whoever has died beside it");
         REQUIRE(test::eventually([&] { return __atomic_load_n(&(*world.progress)[i], __ATOMIC_ACQUIRE) >= goal; }));
-        for (std::uint64_t spin = random.below(20'000); spin != 0; --spin) tx::relax();
+        for (std::uint64_t spin = random.below(20'000); spin != 0; --spin) base::relax();
         children[i]->kill(SIGKILL);
         REQUIRE(children[i]->join() == -SIGKILL);
     }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "base/several_cores.hpp"
+#include "base/spin.hpp"
 
 namespace muster::test {
 

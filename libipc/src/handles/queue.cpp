@@ -187,7 +187,7 @@ bool QueueBase::put(Bytes value, Timeout timeout) {
         };
         const auto blocked = [&] { return queue.looks_full(); };
         if (!wait_until_done(*state_, room_point, timeout, attempt, blocked, [] {})) return false;
-        point_of(*state_, items_point).notify(1);
+        point_of(*state_, items_point).notify_after_unlock(1);
         return true;
     });
 }
@@ -242,7 +242,7 @@ bool QueueBase::take(const char* operation, Timeout timeout, bool* closed, Take&
             point_of(*state_, items_point).notify(1);  // what stays may be another one's
             throw;
         }
-        point_of(*state_, room_point).notify(1);
+        point_of(*state_, room_point).notify_after_unlock(1);
         return true;
     });
 }

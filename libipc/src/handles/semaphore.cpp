@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/several_cores.hpp"
+#include "base/spin.hpp"
 #include "handles/line.hpp"
 
 namespace muster {
@@ -74,7 +74,7 @@ bool Semaphore::acquire_within(detail::Timeout timeout) {
             detail::within(deadline, [&] { look_around(*state_, semaphore); });
             return attempt();
         }
-        for (int i = 0; base::several_cores() && i < detail::spins && semaphore.looks_taken(); ++i) tx::relax();
+        base::spin_until([&] { return !semaphore.looks_taken(); });
         return wait_in_line(*state_, semaphore, deadline);
     });
 }

@@ -79,7 +79,7 @@ void TransactionCore::look_at_all() {
             all = false;
             const std::uint64_t now = tx::sequence_of(work->domain());
             if (now % 2 != 0) {
-                tx::relax();
+                base::relax();
                 continue;
             }
             const bool still = guarded_all(work->state(), [&] { return work->still_so(false); });

@@ -131,7 +131,7 @@ void Work::read_object(Look&& look, Keep&& keep, Copied&& copied) {
         const std::uint64_t now = tx::sequence_of(domain());
         if (now % 2 != 0) {
             if (++odd % patience == 0) core_.wait_for(*this);
-            tx::relax();
+            base::relax();
             continue;
         }
         if (seen && now != sequence) {  // what was read before has to be of the same moment

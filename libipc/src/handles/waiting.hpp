@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "base/several_cores.hpp"
+#include "base/spin.hpp"
 #include "handles/object_state.hpp"
 
 namespace muster::detail {
@@ -13,9 +13,6 @@ inline void check_timeout(const ObjectState& state, const char* operation, Timeo
         throw Error(Errc::invalid_argument, operation, state.subject(), "the timeout is negative");
 }
 
-// Looks before going to sleep, when another core could be at work on it: a fraction of what a wake-up costs.
-inline constexpr int spins = 200;
-
 // Repeats `attempt` until it is true, sleeping on `word`, a wait point, in between. False: the time ran out. `look_around`
 // is called about once in a slice and before giving up: who waits cannot rely on the service to mend what the dead left.
 template <typename Attempt, typename Blocked, typename LookAround>
@@ -24,7 +21,7 @@ bool wait_on_word(const ObjectState& state, std::uint32_t& word, base::Deadline 
     const auto attempt = [&] { return within(deadline, try_it); };
     if (attempt()) return true;
     if (deadline.is_now()) return false;
-    for (int i = 0; base::several_cores() && i < spins && looks_blocked(); ++i) tx::relax();
+    base::spin_until([&] { return !looks_blocked(); });
     sync::WaitPoint wait(word);
     auto looked = std::chrono::steady_clock::now();
     for (;;) {

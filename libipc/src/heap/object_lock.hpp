@@ -29,12 +29,7 @@ class TellWatchers {
     TellWatchers(const TellWatchers&) = delete;
     TellWatchers& operator=(const TellWatchers&) = delete;
     ~TellWatchers() {
-#if defined(__x86_64__) || defined(__i386__)
-        // The release of the lock was a locked instruction, which is the fence.
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-#else
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
+        tx::fence_after_unlock();
         if (__builtin_expect((__atomic_load_n(&word_, __ATOMIC_RELAXED) & 1) != 0, false)) wake_watchers(word_);
     }
 

@@ -1,6 +1,6 @@
 #include "sync/lock.hpp"
 
-#include "base/several_cores.hpp"
+#include "base/spin.hpp"
 #include "sync/lock_kind.hpp"
 #include "sync/wait_point.hpp"
 
@@ -84,7 +84,7 @@ void LockWord::spin(Attempt& attempt, std::uint64_t& now, Takeable&& takeable) n
     if (takeable()) return;
     const std::uint32_t turn = turn_in(now);
     for (int looks = 0, end = most_looks; looks < end; ++looks) {
-        for (int i = 0; i < pauses; ++i) tx::relax();
+        for (int i = 0; i < pauses; ++i) base::relax();
         const std::uint64_t before = std::exchange(now, load());
         if (takeable() && (now == before || attempt.asked)) return;
         const bool overtaken = holder_in(now) && turn_in(now) != turn, somebody_asks = (now & handover) != 0;

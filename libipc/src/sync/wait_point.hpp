@@ -33,17 +33,27 @@ class WaitPoint {
     void sleep(std::uint32_t announced, base::Deadline deadline) noexcept {
         base::futex_wait(&word_, announced, deadline.earlier(base::Deadline::after(wait_slice)));
     }
-    // After the change is visible (its lock released).
+    // After the change is visible.
     void notify(int count) noexcept {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        tell(count);
+    }
+    // The same for a change under a domain's lock, which this thread has just released, and has done nothing since that others
+    // would have to see first.
+    void notify_after_unlock(int count) noexcept {
+        tx::fence_after_unlock();
+        tell(count);
+    }
+    void notify_all() noexcept { notify(INT_MAX); }
+
+  private:
+    void tell(int count) noexcept {
         if ((__atomic_load_n(&word_, __ATOMIC_RELAXED) & 1) == 0 || tx::mutant(tx::Mutant::missing_wake)) return;
         std::uint32_t now = __atomic_add_fetch(&word_, 2u, __ATOMIC_SEQ_CST);
         if (base::futex_wake(&word_, count) == 0)
             __atomic_compare_exchange_n(&word_, &now, now & ~1u, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
     }
-    void notify_all() noexcept { notify(INT_MAX); }
 
-  private:
     std::uint32_t& word_;
 };
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/spin.hpp"
 #include "segment/bytes.hpp"
 #include "segment/segment.hpp"
 #include "tx/cell.hpp"
@@ -118,13 +119,6 @@ inline bool unchanged_since(const DomainRep& domain, std::uint64_t sequence) noe
     std::atomic_thread_fence(std::memory_order_acquire);
     return __atomic_load_n(&domain.sequence, __ATOMIC_RELAXED) == sequence;
 }
-inline void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
 
 // Runs `copy_out` (which reads, copies, and changes nothing but its own outputs) without a lock until no writer
 // overlapped with it. False after `tries` overlaps: take the lock then. A Damage that no writer explains is passed on.
@@ -133,7 +127,7 @@ template <typename CopyOut>
     for (int i = 0; i < tries; ++i) {
         const std::uint64_t before = sequence_of(domain);
         if (before % 2 != 0) {
-            relax();
+            base::relax();
             continue;
         }
         try {

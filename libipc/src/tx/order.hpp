@@ -64,4 +64,14 @@ inline void finish_writing(std::uint64_t& log_count, std::uint64_t& sequence) no
     std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+// Between the release of a domain's lock and a look at a word by which others say that they wait for the change. Where the
+// release is a locked instruction it is the fence itself.
+inline void fence_after_unlock() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
+
 }  // namespace muster::tx

@@ -17,7 +17,7 @@ inline bool seen_free(const DomainRep& domain) noexcept {
     std::atomic_thread_fence(std::memory_order_acquire);
     for (int look = 0; look < looks; ++look) {
         if (domain.mutex.owner() == 0) return !domain.mutex.owner_died();
-        relax();
+        base::relax();
     }
     return false;
 }
@@ -29,7 +29,7 @@ template <typename CopyOut>
     for (int i = 0; i < tries; ++i) {
         const std::uint64_t before = sequence_of(domain);
         if (before % 2 != 0 || domain.mutex.owner_died()) {
-            relax();
+            base::relax();
             continue;
         }
         try {

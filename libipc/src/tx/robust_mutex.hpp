@@ -53,6 +53,8 @@ class RobustMutex {
         return pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &past);
 #endif
     }
+    // For a little while, where another core can be at work.
+    Acquired spin() noexcept;
     Acquired lock_after(int result, base::Deadline deadline, Seen* seen, const std::uint64_t* turns) noexcept;
 
     pthread_mutex_t mutex_;
