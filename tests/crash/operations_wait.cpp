@@ -68,13 +68,13 @@ std::vector<Operation> wait_operations() {
         all.push_back({name, waited_for(count, which), fn, queue_state});
         all.back().sleeps_on = on(which);
     };
-    add("wait: notify, a put and its wake", 0, items_point, [](const Segment& segment) {
+    add("wait: notify_after_unlock, a put and its wake", 0, items_point, [](const Segment& segment) {
         put_item(segment);
-        WaitPoint(point_word(segment, items_point)).notify(1);
+        WaitPoint(point_word(segment, items_point)).notify_after_unlock(1);
     });
-    add("wait: notify, a get and its wake", 2, room_point, [](const Segment& segment) {
+    add("wait: notify_after_unlock, a get and its wake", 2, room_point, [](const Segment& segment) {
         get(segment);
-        WaitPoint(point_word(segment, room_point)).notify(1);
+        WaitPoint(point_word(segment, room_point)).notify_after_unlock(1);
     });
     add("wait: notify_all, a clear and its wake", 2, room_point, [](const Segment& segment) {
         queue(segment).clear();

@@ -74,7 +74,7 @@ const std::vector<Row> changes{
 // Those that wake, those that make up for the dead, and the heirs of the dead.
 const std::vector<Row> wakes{
     {wait_operations, "wait: notify"},
-    {wait_operations, "wait: notify, a put and its wake"},
+    {wait_operations, "wait: notify_after_unlock, a put and its wake"},
     {wait_operations, "wait: notify_all, a close and its wake"},
     {lock_operations, "lock: release, somebody sleeps"},
     {lock_operations, "lock: release_dead, somebody sleeps"},
