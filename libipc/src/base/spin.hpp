@@ -26,6 +26,7 @@ class Backoff {
   public:
     constexpr Backoff(int first, int longest) noexcept : next_(first), longest_(longest) {}
     void pause() noexcept {
+#pragma GCC unroll 8  // little but the pauses themselves
         for (int i = 0; i < next_; ++i) relax();
         paused_ += next_;
         if (next_ < longest_) next_ *= 2;
@@ -37,11 +38,11 @@ class Backoff {
     int paused_ = 0;
 };
 
-// Until `ready()`, for about 20 us: what a wake-up costs. Not at all where nobody else can be at work.
+// Until `ready()`, for about 10 us, half of what a wake-up costs. Not at all where nobody else can be at work.
 template <typename Ready>
 void spin_until(Ready&& ready) noexcept(noexcept(ready())) {
     if (!several_cores()) return;
-    for (Backoff backoff(1, 32); backoff.paused() < 800 && !ready();) backoff.pause();
+    for (Backoff backoff(1, 32); backoff.paused() < 400 && !ready();) backoff.pause();
 }
 
 }  // namespace muster::base

@@ -236,7 +236,7 @@ bool sleeps(pid_t process) {
 
 }  // namespace
 
-TEST_CASE("for a change of microseconds nobody goes to sleep") {
+TEST_CASE("for a change of microseconds nobody goes to sleep", "[processors]") {
     if (!base::several_cores()) {
         WARN("SKIP: nobody spins where there is one processor");
         return;
