@@ -102,7 +102,7 @@ bool Condition::wait_within(detail::Timeout timeout) {
         try {
             const sync::Waiting shown(state_->session->sessions(), self, condition_->ref, condition_->kind);
             notified = detail::wait_on_word(*condition_, me.word(), deadline, [&] { return condition.notified(place, me.who()); },
-                                            [] { return false; }, [&] { look_around(*condition_, condition); });
+                                            [&] { return condition.looks_waiting(place); }, [&] { look_around(*condition_, condition); });
             // Nobody is to notify one who does not wait any more.
             if (!notified) {
                 notified = detail::within(base::Deadline::now(), leave);

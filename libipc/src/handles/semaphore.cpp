@@ -50,7 +50,7 @@ bool wait_in_line(const ObjectState& state, sync::Semaphore& semaphore, base::De
     });
     const sync::Waiting shown(state.session->sessions(), self, state.ref, state.kind);
     const auto has_permit = [&] { return semaphore.claim(*place, me.who()); };
-    const auto blocked = [&] { return false; };
+    const auto blocked = [&] { return semaphore.looks_waiting(*place); };
     if (detail::wait_on_word(state, me.word(), deadline, has_permit, blocked, [&] { look_around(state, semaphore); })) {
         leaving.done();
         return true;

@@ -72,6 +72,8 @@ std::optional<std::uint64_t> Semaphore::enter(const Waiter& who) {
     });
 }
 
+bool Semaphore::looks_waiting(std::uint64_t place) const { return line().at(place).state == waits; }
+
 bool Semaphore::claim(std::uint64_t place, const Waiter& who) {
     heap::ObjectLock lock(segment_, ref_);
     if (line().own(place, who).state != granted) return false;

@@ -60,7 +60,9 @@ class Semaphore {
     std::uint64_t value() const;            // without a lock
     bool bounded() const { return rep().bounded != 0; }
     std::uint64_t held(std::uint64_t owner) const;
+    // Looks without a lock, for those who spin: is no permit free; was none handed over to that place in the line?
     bool looks_taken() const noexcept { return rep().value == 0; }
+    bool looks_waiting(std::uint64_t place) const;
     std::uint64_t waiting() const noexcept { return rep().line.count; }
 
     // Whose death would matter.
