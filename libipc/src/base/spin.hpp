@@ -11,7 +11,7 @@ inline bool several_cores() noexcept {
     return several;
 }
 
-// The processor's pause: 15 to 50 ns, by its make.
+// The processor's pause: some 25 ns, by its make 3 to 50.
 inline void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -20,8 +20,8 @@ inline void relax() noexcept {
 #endif
 }
 
-// The pauses between two looks, each twice as long as the one before it, up to a bound. A look takes the cache line from whoever
-// works on it: who looks seldom leaves the other to do more in a row, and both get on faster.
+// The pauses between two looks, each twice as long as the one before it, up to a bound. A look takes the cache line from
+// whoever works on it: who looks seldom leaves the other to do more in a row, and both get on faster.
 class Backoff {
   public:
     constexpr Backoff(int first, int longest) noexcept : next_(first), longest_(longest) {}

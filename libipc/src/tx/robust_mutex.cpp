@@ -53,9 +53,9 @@ void RobustMutex::format() noexcept {
 }
 
 // Changes are short: the owner has most often let go of it before a sleeper could have been woken, and to wake one costs the
-// owner a system call. Four hundred nanoseconds until the first look, and longer from one to the next, so that the owner does
-// several changes in a row with all of the object in its own cache: two processes that change one object get on three times
-// as fast as with looks that follow each other at once.
+// owner a system call. It takes 400 ns until the first look, and longer from one to the next, so that the owner does several
+// changes in a row with all of the object in its own cache. Two processes that set keys of one dict get on three times as fast
+// as when they go to sleep at once, and half again as fast as with looks that follow each other sooner.
 Acquired RobustMutex::spin() noexcept {
     base::Backoff backoff(16, 64);
     for (int looks = 0; looks < spin_looks; ++looks) {
