@@ -1,4 +1,4 @@
-// Plain shared memory, pthread mutexes in it, and a forked partner: what the limits are made of.
+// Plain shared memory, pthread mutexes in it, a forked partner, and where both run: what the limits are made of.
 #pragma once
 
 #include <pthread.h>

@@ -8,7 +8,7 @@
 // Deaths. A killed waiter is not counted any more: another one has to come, and may get its index. One that is killed
 // while it runs the action breaks the barrier. One that is killed after the round came together changes nothing. The
 // others notice at once with the daemon, within a fraction of a second without.
-// Thread safety: as Handle; set_action not while others use this very handle. Waiting sleeps.
+// Thread safety: as Handle; set_action not while others use this very handle. Waiting: some microseconds awake, then asleep.
 // Throws Error: broken_barrier, destroyed, out_of_memory (nothing changed).
 #pragma once
 

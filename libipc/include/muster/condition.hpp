@@ -9,7 +9,7 @@
 // one who was waiting when that was done. One who is killed while it holds the lock lets go of it, as of any lock
 // (previous_owner_died). One who is killed while it notifies has notified, or has not; who was notified wakes at
 // once with the daemon, within a fraction of a second without.
-// Thread safety: as Handle. Waiting sleeps. Throws Error: not_owner (the calling thread does not hold the lock), destroyed,
+// Thread safety: as Handle. Waiting: some microseconds awake, then asleep. Throws Error: not_owner (the calling thread does not hold the lock), destroyed,
 // out_of_memory (nothing changed, the lock is held).
 #pragma once
 

@@ -3,7 +3,7 @@
 // set() lets all on who wait at that moment: each of them sees that it was set, even if clear() follows at once.
 // Nobody owns an event, so a death changes nothing: what the dead had set is set. A waiter that is killed takes nothing
 // with it; where the one who set it is killed before it has woken the others, they notice within a fraction of a second.
-// Thread safety: as Handle. Waiting sleeps. Throws Error: destroyed.
+// Thread safety: as Handle. Waiting: some microseconds awake, then asleep. Throws Error: destroyed.
 #pragma once
 
 #include <chrono>

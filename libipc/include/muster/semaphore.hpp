@@ -12,7 +12,7 @@
 // The child of a fork has none of its parent's permits.
 //
 // A name has one semaphore: opened again with another start value, or as the other class, it is what it was made.
-// Thread safety: as Handle. acquire sleeps. Throws Error: destroyed, out_of_memory (acquire, when it has to wait; nothing
+// Thread safety: as Handle. acquire waits some microseconds awake, then asleep. Throws Error: destroyed, out_of_memory (acquire, when it has to wait; nothing
 // changed), released_too_often, invalid_argument (a count below 1), limit_exceeded (a value above max()).
 #pragma once
 

@@ -1,4 +1,5 @@
-// Spinning: looking again and again before going to sleep, which pays where another core is about to change what is waited for.
+// Spinning: looking again and again before going to sleep, which pays where another core is about to change what is waited
+// for. A wake-up takes 20 to 50 us, and a system call of who wakes.
 #pragma once
 
 #include <thread>
@@ -38,7 +39,7 @@ class Backoff {
     int paused_ = 0;
 };
 
-// Until `ready()`, for about 10 us, half of what a wake-up costs. Not at all where nobody else can be at work.
+// Until `ready()`, for about 10 us. Not at all where nobody else can be at work.
 template <typename Ready>
 void spin_until(Ready&& ready) noexcept(noexcept(ready())) {
     if (!several_cores()) return;

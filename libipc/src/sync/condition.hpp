@@ -36,7 +36,7 @@ class Condition {
     // A place in the line.
     std::uint64_t enter(const Waiter& who);
     bool notified(std::uint64_t place, const Waiter& who) const;
-    // A look without a lock, for those who spin: probably not.
+    // A look without a lock, for those who spin: was it, probably, not notified yet?
     bool looks_waiting(std::uint64_t place) const { return !is_notified(line().at(place)); }
     // Out of the line. Was it notified?
     bool leave(std::uint64_t place, const Waiter& who);

@@ -11,7 +11,7 @@ namespace {
 // How long a waiter trusts that it will be woken.
 constexpr std::chrono::milliseconds lock_slice{100};
 
-// Some 36 us, what a wake-up costs.
+// Some 36 us, as long as a wake-up takes.
 constexpr int spin_looks = 24;
 
 int lock_for(pthread_mutex_t& mutex, std::chrono::nanoseconds wait) noexcept {

@@ -7,25 +7,24 @@
 
 #include "base/spin.hpp"
 #include "support/local_realm.hpp"
-#include "support/sleeps.hpp"
+#include "support/mostly_awake.hpp"
+#include "support/skip.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::busy_for;
-using test::seldom_sleep;
+using test::mostly_awake;
 
 namespace {
 
-bool one_processor() {
-    if (std::thread::hardware_concurrency() > 1) return false;
-    WARN("SKIP: nobody spins where there is one processor");
-    return true;
+void skip_on_one_processor() {
+    if (!base::several_cores()) test::skip("nobody spins where there is one processor");
 }
 
 }  // namespace
 
 TEST_CASE("a permit that comes soon is waited for awake, in the line, too") {
-    if (one_processor()) return;
+    skip_on_one_processor();
     const test::LocalRealm realm;
     Semaphore semaphore = realm.manager().semaphore("permits", 1);
     using Clock = std::chrono::steady_clock;
@@ -37,7 +36,7 @@ TEST_CASE("a permit that comes soon is waited for awake, in the line, too") {
     }
     // Longer than one looks for a free permit; then the line is there, in which one looks as long again. They take turns.
     std::atomic<int> last{-1};
-    CHECK(seldom_sleep(500, [&](int which) {
+    CHECK(mostly_awake(500, [&](int which) {
         for (const auto end = Clock::now() + 1ms; last == which && Clock::now() < end;) {
         }
         semaphore.acquire();
@@ -48,11 +47,11 @@ TEST_CASE("a permit that comes soon is waited for awake, in the line, too") {
 }
 
 TEST_CASE("a notification that comes soon is waited for awake") {
-    if (one_processor()) return;
+    skip_on_one_processor();
     const test::LocalRealm realm;
     Condition condition = realm.manager().condition("turns");
     int turn = 0;
-    CHECK(seldom_sleep(2000, [&](int which) {
+    CHECK(mostly_awake(2000, [&](int which) {
         const std::scoped_lock hold(condition);
         condition.wait([&] { return turn % 2 == which; });
         ++turn;
@@ -61,10 +60,10 @@ TEST_CASE("a notification that comes soon is waited for awake") {
 }
 
 TEST_CASE("an item that comes soon is waited for awake") {
-    if (one_processor()) return;
+    skip_on_one_processor();
     const test::LocalRealm realm;
     Queue<int> there = realm.manager().queue<int>("there"), back = realm.manager().queue<int>("back");
-    CHECK(seldom_sleep(2000, [&](int which) {
+    CHECK(mostly_awake(2000, [&](int which) {
         if (which == 0) {
             there.put(1);
             (void)back.get();

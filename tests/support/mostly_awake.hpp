@@ -1,4 +1,4 @@
-// Whether threads that wait for each other go to sleep for it.
+// Whether threads that wait for each other stay awake for it.
 #pragma once
 
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 namespace muster::test {
 
 // How often the calling thread has given up its processor to wait for something.
-inline long sleeps_so_far() {
+inline long given_up_so_far() {
     rusage used{};
     return ::getrusage(RUSAGE_THREAD, &used) == 0 ? used.ru_nvcsw : 0;
 }
@@ -20,24 +20,24 @@ inline void busy_for(std::chrono::nanoseconds time) {
     }
 }
 
-// Two threads do side(0) and side(1), each `turns` times, and wait for each other in it. Is there less than one sleep to two
-// turns of each? Asked again for a while: on a busy machine the two may have one processor between them.
+// Two threads do side(0) and side(1), each `turns` times, and wait for each other in it. Do they give up their processors less
+// than once in two turns of each? Asked again for a while: on a busy machine the two may have one processor between them.
 template <typename Side>
-bool seldom_sleep(int turns, Side&& side) {
+bool mostly_awake(int turns, Side&& side) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     do {
         std::atomic<int> there{0};
-        std::atomic<long> slept{0};
+        std::atomic<long> gave_up{0};
         const auto run = [&](int which) {
             for (++there; there < 2;) std::this_thread::yield();
-            const long before = sleeps_so_far();
+            const long before = given_up_so_far();
             for (int i = 0; i < turns; ++i) side(which);
-            slept += sleeps_so_far() - before;
+            gave_up += given_up_so_far() - before;
         };
         std::thread other(run, 1);
         run(0);
         other.join();
-        if (slept < turns / 2) return true;
+        if (gave_up < turns / 2) return true;
     } while (std::chrono::steady_clock::now() < end);
     return false;
 }
