@@ -1,13 +1,23 @@
 // Whether threads that wait for each other stay awake for it.
 #pragma once
 
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
 #include <thread>
 
+#include "support/skip.hpp"
+
 namespace muster::test {
+
+// Where all threads of this one share a processor, whatever else the machine has, nobody gets what he waits for by looking.
+inline void skip_on_one_processor() {
+    cpu_set_t ours;
+    if (::sched_getaffinity(0, sizeof ours, &ours) == 0 && CPU_COUNT(&ours) < 2)
+        skip("this takes two processors, and there is one for us");
+}
 
 // How often the calling thread has given up its processor to wait for something.
 inline long given_up_so_far() {

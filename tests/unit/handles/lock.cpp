@@ -6,7 +6,7 @@
 
 #include "support/child.hpp"
 #include "support/local_realm.hpp"
-#include "support/skip.hpp"
+#include "support/mostly_awake.hpp"
 #include "sync/lock.hpp"
 
 using namespace muster;
@@ -55,7 +55,7 @@ TEST_CASE("a lock counts exactly over a hundred processes") {
 }
 
 TEST_CASE("who is overtaken while it spins asks for the lock, and is the next one to have it") {
-    if (std::thread::hardware_concurrency() < 2) test::skip("nobody spins where there is one processor");
+    test::skip_on_one_processor();
     const test::LocalRealm realm;
     Lock lock = realm.manager().lock("busy");
     const heap::ObjectRef ref = realm.session().directory().find_any("busy")->ref;

@@ -8,23 +8,14 @@
 #include "base/spin.hpp"
 #include "support/local_realm.hpp"
 #include "support/mostly_awake.hpp"
-#include "support/skip.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
 using test::busy_for;
 using test::mostly_awake;
 
-namespace {
-
-void skip_on_one_processor() {
-    if (!base::several_cores()) test::skip("nobody spins where there is one processor");
-}
-
-}  // namespace
-
 TEST_CASE("a permit that comes soon is waited for awake, in the line, too") {
-    skip_on_one_processor();
+    test::skip_on_one_processor();
     const test::LocalRealm realm;
     Semaphore semaphore = realm.manager().semaphore("permits", 1);
     using Clock = std::chrono::steady_clock;
@@ -47,7 +38,7 @@ TEST_CASE("a permit that comes soon is waited for awake, in the line, too") {
 }
 
 TEST_CASE("a notification that comes soon is waited for awake") {
-    skip_on_one_processor();
+    test::skip_on_one_processor();
     const test::LocalRealm realm;
     Condition condition = realm.manager().condition("turns");
     int turn = 0;
@@ -60,7 +51,7 @@ TEST_CASE("a notification that comes soon is waited for awake") {
 }
 
 TEST_CASE("an item that comes soon is waited for awake") {
-    skip_on_one_processor();
+    test::skip_on_one_processor();
     const test::LocalRealm realm;
     Queue<int> there = realm.manager().queue<int>("there"), back = realm.manager().queue<int>("back");
     CHECK(mostly_awake(2000, [&](int which) {

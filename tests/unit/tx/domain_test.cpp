@@ -6,9 +6,7 @@
 
 #include <atomic>
 
-#include "base/spin.hpp"
 #include "support/mostly_awake.hpp"
-#include "support/skip.hpp"
 
 using namespace muster;
 using namespace std::chrono_literals;
@@ -237,7 +235,7 @@ bool sleeps(pid_t process) {
 }  // namespace
 
 TEST_CASE("a change of microseconds is waited for awake", "[processors]") {
-    if (!base::several_cores()) test::skip("nobody spins where there is one processor");
+    test::skip_on_one_processor();
     const Fixture f;
     std::atomic<int> begun{0}, entered{0};
     // One holds the domain; the other asks for it then, and is the next to hold it while the first asks.
